@@ -1,0 +1,76 @@
+# Everything a person types. `make help` lists it.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/.bin
+GO  ?= go
+# The modules of the workspace; `./...` stops at a module's edge.
+PACKAGES := ./... ./e2e/...
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: ## the whole system with simulators: 43 paid sales that no webhook announced settle by themselves
+	$(GO) run ./cmd/baixa demo
+
+.PHONY: up
+up: ## the whole system for real, with its own PostgreSQL when BAIXA_DSN is not set
+	$(GO) run ./cmd/baixa up
+
+.PHONY: test
+test: ## everything that must hold: format, vet, rules, unit, SQL, conformance and end-to-end tests, race detector on
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^gen/')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 20m ./e2e/...
+
+.PHONY: race
+race: ## the tests with the race detector, three times
+	$(GO) test -race -count 3 -timeout 40m $(PACKAGES)
+
+.PHONY: e2e
+e2e: ## only the end-to-end tests, in both deployments
+	$(GO) test -race -timeout 20m ./e2e/...
+
+.PHONY: lint
+lint: $(BIN)/buf $(BIN)/golangci-lint proto-deps ## format, vet, golangci-lint, buf lint and breaking changes
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^gen/')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(BIN)/golangci-lint run $(PACKAGES)
+	$(BIN)/buf lint
+	@if git rev-parse -q --verify origin/main >/dev/null && git cat-file -e origin/main:buf.yaml 2>/dev/null; \
+	then $(BIN)/buf breaking --against '.git#branch=main,subdir=proto' --path proto; else echo "buf breaking: nothing to compare with"; fi
+
+.PHONY: generate
+generate: $(BIN)/buf proto-deps ## gen/ and the generated documents from their sources
+	$(BIN)/buf generate
+	$(GO) generate ./...
+
+.PHONY: proto-deps
+proto-deps: # google/api lies inside a Go module; it is copied, never committed
+	@dir=$$(GOWORK=off $(GO) mod download -json github.com/grpc-ecosystem/grpc-gateway@v1.16.0 | sed -n 's/^\t"Dir": "\(.*\)",*$$/\1/p'); \
+	mkdir -p .proto-deps/google/api && cp -f $$dir/third_party/googleapis/google/api/{annotations,http}.proto .proto-deps/google/api/ && chmod -R u+w .proto-deps
+
+$(BIN)/buf: tools/go.mod tools/go.sum
+	GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool
+	@touch $@
+
+$(BIN)/golangci-lint: $(BIN)/buf
+
+.PHONY: tidy
+tidy: ## go.mod, go.sum and go.work of all modules
+	GOWORK=off $(GO) mod tidy
+	GOWORK=off $(GO) -C e2e mod tidy
+	GOWORK=off $(GO) -C tools mod tidy
+	$(GO) work sync
+
+.PHONY: verify
+verify: generate tidy ## regenerating and tidying change nothing
+	git diff --exit-code
+
+.PHONY: clean
+clean: ## what builds and runs left here; data of `baixa up` stays where it says
+	rm -rf $(BIN) .proto-deps
