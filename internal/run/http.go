@@ -1,0 +1,32 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// HTTP serves h on l until ctx is done, then lets requests in flight finish within limit and returns nil. Slow clients are
+// cut off: 5 s for the header, 30 s for a request, a minute between two. Hijacked connections (WebSockets) are their
+// handler's to end.
+func HTTP(ctx context.Context, l net.Listener, h http.Handler, limit time.Duration) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
+	stopped := make(chan error, 1)
+	cancel := context.AfterFunc(ctx, func() {
+		late, done := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		defer done()
+		stopped <- srv.Shutdown(late)
+	})
+	err := srv.Serve(l)
+	if cancel() {
+		return fmt.Errorf("serve http on %s: %w", l.Addr(), err)
+	}
+	if err := <-stopped; err != nil { // requests outlived the limit
+		return srv.Close()
+	}
+	return nil
+}

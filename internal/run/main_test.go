@@ -1,0 +1,69 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func quietGroup() *Group {
+	return &Group{Limit: time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+func TestMain_firstSignalStopsGracefully(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, signals, finished := quietGroup(), make(chan os.Signal, 2), false
+		g.Add("a", func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(30 * time.Second)
+			finished = true
+			return nil
+		})
+		time.AfterFunc(time.Second, func() { signals <- syscall.SIGTERM })
+		if err := watchSignals(t.Context(), g, signals); err != nil {
+			t.Errorf("Main: %v", err)
+		}
+		if !finished {
+			t.Error("Main returned before the part had stopped")
+		}
+	})
+}
+
+func TestMain_secondSignalReturnsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, signals := quietGroup(), make(chan os.Signal, 2)
+		g.Add("a", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(30 * time.Second); return nil })
+		time.AfterFunc(time.Second, func() { signals <- os.Interrupt })
+		time.AfterFunc(2*time.Second, func() { signals <- os.Interrupt })
+		begin := time.Now()
+		if err := watchSignals(t.Context(), g, signals); !errors.Is(err, ErrForced) {
+			t.Errorf("Main: %v, want ErrForced", err)
+		}
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("Main took %s, want 2s", took)
+		}
+		time.Sleep(time.Minute) // the part ends by itself
+	})
+}
+
+func TestMain_listensToTheProcessSignals(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		g := quietGroup()
+		g.Add("a", func(ctx context.Context) error {
+			if err := syscall.Kill(os.Getpid(), s); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		})
+		if err := Main(t.Context(), g); err != nil {
+			t.Errorf("Main after %s: %v", s, err)
+		}
+	}
+}
