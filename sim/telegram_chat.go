@@ -1,0 +1,318 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// ChatKind is what a chat id stands for.
+type ChatKind string
+
+// The kinds. An unknown positive id is a private chat, a negative one a
+// supergroup.
+const (
+	ChatPrivate    ChatKind = "private"
+	ChatGroup      ChatKind = "group"
+	ChatSupergroup ChatKind = "supergroup"
+	ChatChannel    ChatKind = "channel"
+)
+
+// ChatState is how a chat answers a bot.
+type ChatState string
+
+// The states.
+const (
+	ChatOpen        ChatState = "open"        // the default
+	ChatBlocked     ChatState = "blocked"     // 403 bot was blocked by the user
+	ChatDeactivated ChatState = "deactivated" // 403 user is deactivated
+	ChatUnstarted   ChatState = "unstarted"   // 403 bot can't initiate conversation with a user
+	ChatUnknown     ChatState = "unknown"     // 400 chat not found
+	ChatKicked      ChatState = "kicked"      // 403 bot was kicked from the group
+	ChatMigrated    ChatState = "migrated"    // 400 with migrate_to_chat_id
+)
+
+// Chat is a place where messages go.
+type Chat struct {
+	ID    int64     `json:"id"`
+	Kind  ChatKind  `json:"kind,omitempty"`
+	State ChatState `json:"state,omitempty"`
+	// MigratedTo is the supergroup's id of a migrated group.
+	MigratedTo int64 `json:"migrated_to,omitempty"`
+	// NoRights takes the bot's administrator rights in a group away.
+	NoRights bool `json:"no_rights,omitempty"`
+}
+
+type chat struct {
+	Chat
+	mu      sync.Mutex
+	tat     time.Time
+	lastID  int64
+	members map[int64]*member
+	links   map[string]*inviteLink
+}
+
+type member struct {
+	status string // member, left, kicked
+	until  time.Time
+}
+
+type inviteLink struct {
+	limit  int
+	used   int
+	expire time.Time
+}
+
+type chatShard struct {
+	mu sync.RWMutex
+	m  map[int64]*chat
+}
+
+func (c *chat) kind() ChatKind {
+	if c.Kind != "" {
+		return c.Kind
+	}
+	if c.ID < 0 {
+		return ChatSupergroup
+	}
+	return ChatPrivate
+}
+
+// chat finds one; absent ones are made unless the world is strict.
+func (t *telegram) chat(id int64) *chat {
+	s := &t.chats[uint64(id)%shards]
+	s.mu.RLock()
+	c := s.m[id]
+	s.mu.RUnlock()
+	if c != nil || t.w.cfg.Strict {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c = s.m[id]; c == nil {
+		c = &chat{Chat: Chat{ID: id}}
+		s.m[id] = c
+	}
+	return c
+}
+
+// AddChat adds a chat or changes what it is; its messages, members and links stay.
+func (w *World) AddChat(c Chat) error {
+	switch c.Kind {
+	case "", ChatPrivate, ChatGroup, ChatSupergroup, ChatChannel:
+	default:
+		return fmt.Errorf("sim: unknown chat kind %q", c.Kind)
+	}
+	switch c.State {
+	case "", ChatOpen, ChatBlocked, ChatDeactivated, ChatUnstarted, ChatUnknown, ChatKicked:
+	case ChatMigrated:
+		if c.MigratedTo == 0 {
+			return errors.New("sim: a migrated chat needs migrated_to")
+		}
+	default:
+		return fmt.Errorf("sim: unknown chat state %q", c.State)
+	}
+	if c.ID == 0 {
+		return errors.New("sim: chat 0")
+	}
+	s := &w.tg.chats[uint64(c.ID)%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.m[c.ID]
+	if old == nil {
+		s.m[c.ID] = &chat{Chat: c}
+		return nil
+	}
+	old.mu.Lock()
+	old.Chat = c
+	old.mu.Unlock()
+	return nil
+}
+
+// reach gives the chat, or the error with which Telegram refuses it.
+func (t *telegram) reach(b *bot, id int64) (*chat, *tgError) {
+	if id == 0 {
+		return nil, badRequest("chat_id is empty")
+	}
+	if id == b.id {
+		return nil, &tgError{code: http.StatusForbidden, description: "Forbidden: bots can't send messages to bots"}
+	}
+	c := t.chat(id)
+	if c == nil {
+		return nil, badRequest("chat not found")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forbidden := ""
+	switch c.State {
+	case ChatUnknown:
+		return nil, badRequest("chat not found")
+	case ChatMigrated:
+		e := badRequest("group chat was upgraded to a supergroup chat")
+		e.migrateTo = c.MigratedTo
+		return nil, e
+	case ChatBlocked:
+		forbidden = "bot was blocked by the user"
+	case ChatDeactivated:
+		forbidden = "user is deactivated"
+	case ChatUnstarted:
+		forbidden = "bot can't initiate conversation with a user"
+	case ChatKicked:
+		forbidden = "bot was kicked from the " + string(c.kind()) + " chat"
+	default:
+		return c, nil
+	}
+	return nil, &tgError{code: http.StatusForbidden, description: "Forbidden: " + forbidden}
+}
+
+// group answers the calls about groups and their members.
+func (t *telegram) group(b *bot, method string, id, user int64, p url.Values) ([]byte, *tgError) {
+	if method == "unknown" {
+		return nil, &tgError{code: http.StatusNotFound, description: "Not Found"}
+	}
+	c, err := t.reach(b, id)
+	if err != nil {
+		return nil, err
+	}
+	now := t.w.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if method == "getChat" {
+		e := enc{}
+		e.obj("")
+		e.num("id", id)
+		e.str("type", string(c.kind()))
+		e.end()
+		return e.b, nil
+	}
+	if method == "createChatInviteLink" {
+		return t.invite(b, c, p)
+	}
+	if user == 0 {
+		return nil, badRequest("invalid user_id specified")
+	}
+	if c.kind() == ChatPrivate {
+		return nil, badRequest("method is available for supergroup and channel chats only")
+	}
+	if method != "getChatMember" && c.NoRights {
+		return nil, badRequest("not enough rights to restrict/unrestrict chat member")
+	}
+	if c.members == nil {
+		c.members = make(map[int64]*member)
+	}
+	m := c.members[user]
+	switch method {
+	case "banChatMember":
+		until, _ := strconv.ParseInt(p.Get("until_date"), 10, 64)
+		m = &member{status: "kicked", until: time.Unix(until, 0)}
+		// Less than 30 seconds or more than 366 days ahead means for ever.
+		if ahead := m.until.Sub(now); until == 0 || ahead < 30*time.Second || ahead > 366*24*time.Hour {
+			m.until = time.Time{}
+		}
+		c.members[user] = m
+		return []byte("true"), nil
+	case "unbanChatMember":
+		if p.Get("only_if_banned") == "true" && !m.banned(now) {
+			return []byte("true"), nil
+		}
+		c.members[user] = &member{status: "left"} // a member is thrown out by this
+		return []byte("true"), nil
+	}
+	e := enc{}
+	e.obj("")
+	status := "left"
+	switch {
+	case m.banned(now):
+		status = "kicked"
+	case m != nil && m.status == "member":
+		status = "member"
+	}
+	e.str("status", status)
+	e.obj("user")
+	e.num("id", user)
+	e.boolean("is_bot", false)
+	e.str("first_name", "Comprador")
+	e.end()
+	if status == "kicked" {
+		e.num("until_date", max(0, m.until.Unix()))
+	}
+	e.end()
+	return e.b, nil
+}
+
+func (m *member) banned(now time.Time) bool {
+	return m != nil && m.status == "kicked" && (m.until.IsZero() || now.Before(m.until))
+}
+
+func (t *telegram) invite(b *bot, c *chat, p url.Values) ([]byte, *tgError) {
+	if c.kind() == ChatPrivate || c.NoRights {
+		return nil, badRequest("not enough rights to manage chat invite link")
+	}
+	l := &inviteLink{}
+	if v := p.Get("member_limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 99999 {
+			return nil, badRequest("member limit must be between 1 and 99999")
+		}
+		l.limit = n
+	}
+	if v, err := strconv.ParseInt(p.Get("expire_date"), 10, 64); err == nil && v > 0 {
+		l.expire = time.Unix(v, 0)
+	}
+	if c.links == nil {
+		c.links = make(map[string]*inviteLink)
+	}
+	link := "https://t.me/+" + t.w.random(letters, 16)
+	c.links[link] = l
+	e := enc{}
+	e.obj("")
+	e.str("invite_link", link)
+	e.raw("creator", string(b.me()))
+	e.boolean("creates_join_request", p.Get("creates_join_request") == "true")
+	e.boolean("is_primary", false)
+	e.boolean("is_revoked", false)
+	if name := p.Get("name"); name != "" {
+		e.str("name", name)
+	}
+	if l.limit > 0 {
+		e.num("member_limit", int64(l.limit))
+	}
+	if !l.expire.IsZero() {
+		e.num("expire_date", l.expire.Unix())
+	}
+	e.end()
+	return e.b, nil
+}
+
+// Join lets a user into a group by an invite link: refused when the link is
+// used up or has expired, or the user is banned.
+func (w *World) Join(chatID, user int64, link string) error {
+	c := w.tg.chat(chatID)
+	if c == nil {
+		return fmt.Errorf("%w: chat %d", ErrNotFound, chatID)
+	}
+	now := w.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.links[link]
+	switch {
+	case l == nil:
+		return fmt.Errorf("%w: invite link of chat %d", ErrNotFound, chatID)
+	case l.limit > 0 && l.used >= l.limit:
+		return errors.New("sim: the invite link is used up")
+	case !l.expire.IsZero() && !now.Before(l.expire):
+		return errors.New("sim: the invite link has expired")
+	case c.members[user].banned(now):
+		return errors.New("sim: the user is banned")
+	}
+	l.used++
+	if c.members == nil {
+		c.members = make(map[int64]*member)
+	}
+	c.members[user] = &member{status: "member"}
+	return nil
+}
