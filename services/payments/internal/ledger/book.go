@@ -1,0 +1,227 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// book is what one transaction is going to write.
+type book struct {
+	l        *Ledger
+	now      time.Time
+	pages    map[store.Key]*page
+	events   []store.Event
+	effects  []store.Effect
+	stats    map[line]payment.Tally
+	set      []store.Look
+	drop     []store.Key
+	release  []store.Key
+	findable []store.Sale // sales whose identifiers became known: parked webhooks may wait for them
+	work     Work
+}
+
+// page is one sale in the book.
+type page struct {
+	sale      store.Sale
+	look      store.Look
+	scheduled bool          // whether look is a stored row
+	ended     bool          // a look ended with one of the entries
+	asked     bool          // the schedule may have changed
+	retry     time.Duration // the provider's wish after the look that ended
+}
+
+// line is the key of one sum.
+type line struct {
+	merchant payment.MerchantID
+	bot      payment.BotID
+	provider string
+	campaign string
+	day      time.Time
+	metric   payment.Metric
+}
+
+func newBook(l *Ledger, n int) *book {
+	return &book{l: l, now: l.now().UTC(), pages: make(map[store.Key]*page, n), events: make([]store.Event, 0, n), stats: map[line]payment.Tally{}}
+}
+
+// enter decides one entry and notes everything that follows from it.
+func (b *book) enter(e Entry) {
+	p := b.pages[e.Key]
+	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.Provider)
+	p.note(e)
+	if e.Charge != nil {
+		b.findable = append(b.findable, p.sale)
+	}
+	b.decide(p, e, policy)
+	if e.Look != nil && p.sale.State == payment.Pending && !b.now.Before(p.sale.ExpiresAt(policy)) {
+		b.decide(p, Entry{Key: e.Key, TraceID: e.TraceID,
+			Event: payment.Event{Kind: payment.ExpiryReached, At: b.now, Source: payment.SourceClock}}, policy)
+	}
+}
+
+func (b *book) decide(p *page, e Entry, policy payment.Policy) {
+	s := &p.sale
+	d := payment.Decide(s.Payment, e.Event, policy)
+	from := s.State
+	s.Payment = d.Apply(s.Payment)
+	if e.Event.Kind == payment.ExpiryReached && !d.Changed && len(d.Effects) == 0 {
+		return // our clock had nothing to say
+	}
+	s.EventCount++
+	details := e.Details
+	if d.Why.Key != "" && d.Why.Key != payment.WhyNote {
+		details = make(map[string]string, len(e.Details)+len(d.Why.Args)+1)
+		maps.Copy(details, e.Details)
+		details["why"] = string(d.Why.Key)
+		for name, value := range d.Why.Args {
+			details["why_"+name] = value
+		}
+	}
+	b.events = append(b.events, store.Event{MerchantID: s.MerchantID, PaymentID: s.ID, Number: s.EventCount, At: e.Event.At.UTC(),
+		Kind: e.Event.Kind, Source: e.Event.Source, From: from.String(), To: s.State.String(), Details: details, TraceID: e.TraceID})
+	b.count(s, d.Stats)
+	p.asked = p.asked || from != s.State
+	for _, effect := range d.Effects {
+		b.order(p, effect)
+	}
+	b.announce(p, e.Event.Kind, details)
+}
+
+// order turns a decision's effect into work.
+func (b *book) order(p *page, e payment.Effect) {
+	s := &p.sale
+	number := strconv.Itoa(s.EventCount)
+	switch e.Kind {
+	case payment.Deliver:
+		b.enqueue(s, "deliver", KindDeliver, nil)
+	case payment.RevokeToken:
+		if !s.DeliveredElsewhere {
+			b.enqueue(s, "revoke:"+number, KindRevoke, TokenOrder{Reason: s.State.String()})
+		}
+	case payment.RestoreToken:
+		if !s.DeliveredElsewhere {
+			b.enqueue(s, "restore:"+number, KindRestore, nil)
+		}
+	case payment.NotifyOwner:
+		b.enqueue(s, "owner:"+number, KindOwner, OwnerNews{Type: "payment_update", Status: s.State.String(), Detail: string(e.Notice), At: b.now})
+	case payment.PollAgain:
+		at := e.At
+		p.look.WantAt, p.asked = &at, true
+	case payment.StopPolling: // the schedule knows the new state
+	}
+}
+
+// announce tells the owner of what the leaves reported.
+func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
+	var news OwnerNews
+	switch kind {
+	case payment.MessageSent:
+		news = OwnerNews{Type: "delivery_sent", Status: "delivered"}
+	case payment.Opened:
+		news = OwnerNews{Type: "delivery_opened", Status: "opened"}
+	case payment.PurchaseSent:
+		news = OwnerNews{Type: "purchase_sent", Status: "sent"}
+	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed:
+		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
+	default:
+		return
+	}
+	news.At = b.now
+	b.enqueue(&p.sale, "owner:"+strconv.Itoa(p.sale.EventCount), KindOwner, news)
+}
+
+func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
+	raw, err := json.Marshal(payload)
+	if err != nil || payload == nil {
+		raw = nil // our own structs of texts always marshal
+	}
+	b.effects = append(b.effects, store.Effect{Key: store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}, Name: name, Kind: kind,
+		Payload: raw, DueAt: b.now})
+	switch kind {
+	case KindDeliver:
+		b.work.Deliver = true
+	case KindOwner:
+		b.work.Owner = true
+	case KindRevoke, KindRestore:
+		b.work.Token = true
+	}
+}
+
+// count books a decision's entries into the sums of the day.
+func (b *book) count(s *store.Sale, deltas []payment.StatDelta) {
+	for _, d := range deltas {
+		k := line{s.MerchantID, s.BotID, s.Provider, s.Campaign, Day(d.At), d.Metric}
+		t := b.stats[k]
+		t.Count += d.Count
+		t.Amount += d.Amount
+		b.stats[k] = t
+	}
+}
+
+func (b *book) lines() []store.Line {
+	out := make([]store.Line, 0, len(b.stats))
+	for k, t := range b.stats {
+		if t == (payment.Tally{}) {
+			continue
+		}
+		out = append(out, store.Line{MerchantID: k.merchant, BotID: k.bot, Provider: k.provider, Campaign: k.campaign, Day: k.day,
+			Metric: k.metric.String(), Count: t.Count, Amount: t.Amount})
+	}
+	return out
+}
+
+// sales are the rows to save, in the order in which they were locked.
+func (b *book) sales() []store.Sale {
+	out := make([]store.Sale, 0, len(b.pages))
+	for _, p := range b.pages {
+		out = append(out, p.sale)
+	}
+	slices.SortFunc(out, func(x, y store.Sale) int {
+		return cmp.Or(slices.Compare(x.MerchantID[:], y.MerchantID[:]), slices.Compare(x.ID[:], y.ID[:]))
+	})
+	return out
+}
+
+// schedule computes when every sale is looked at next, once for all of its entries.
+func (b *book) schedule() {
+	for k, p := range b.pages {
+		if p.ended && p.scheduled {
+			b.release = append(b.release, k)
+		}
+		if !p.asked {
+			continue
+		}
+		_, policy := b.l.policy(p.sale.MerchantID, p.sale.Provider)
+		next := payment.Schedule(policy, p.input(b.now))
+		if next.ClockBack {
+			now := b.now
+			p.sale.LastPollAt = &now
+		}
+		if next.Final {
+			if p.scheduled {
+				b.drop = append(b.drop, k)
+			}
+			continue
+		}
+		p.look.MerchantID, p.look.PaymentID, p.look.AccountID = p.sale.MerchantID, p.sale.ID, p.sale.AccountID
+		p.look.Provider, p.look.CreatedAt = p.sale.Provider, p.sale.CreatedAt
+		p.look.DueAt, p.look.Reason = next.At, string(next.Why)
+		b.set = append(b.set, p.look)
+		b.work.Looks = b.work.Looks || !next.At.After(b.now)
+	}
+}
+
+func (p *page) input(now time.Time) payment.ScheduleInput {
+	s := &p.sale
+	return payment.ScheduleInput{State: s.State, StateSince: s.StateSince, CreatedAt: s.CreatedAt, QRExpiresAt: s.QRExpiresAt,
+		PaidAt: s.PaidAt, LastPollAt: s.LastPollAt, LastPollOutcome: payment.Outcome(s.LastOutcome), RetryAfter: p.retry,
+		ErrorsInARow: p.look.Unanswered, BuyerPresentUntil: p.look.BuyerUntil, HintAt: p.look.HintAt, WantAt: p.look.WantAt,
+		Now: now, Seed: payment.Seed(s.ID)}
+}

@@ -1,0 +1,198 @@
+// Package ledger is the one way in which anything happens to a sale: in one transaction the sales are locked, each event is
+// decided by the state table, and row, history, statistics, effects and schedule are written together or not at all.
+//
+// It refuses to call anybody: no network is touched inside its transaction. It decides nothing itself: package payment does.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/baixapay/baixa/internal/pg"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// Config is what a ledger needs.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Policy is how a sale is decided and how often its provider is asked. Nil means the standard policies.
+	Policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	// Wake is told, after the commit, which kinds of work have something to do now. Nil tells nobody; the work then waits for
+	// its own clock.
+	Wake func(Work)
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+}
+
+// Work is a set of kinds of work that have something to do.
+type Work struct{ Looks, Deliver, Owner, Token, Webhooks bool }
+
+// Ledger applies events. It is safe for concurrent use; any number may run on one database.
+type Ledger struct {
+	pool   *pgxpool.Pool
+	policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	wake   func(Work)
+	now    func() time.Time
+}
+
+// ErrUnknownSale means that an entry names a sale that does not exist. Nothing of the call was done.
+var ErrUnknownSale = errors.New("the sale does not exist")
+
+// New returns a ledger, or an error that names what is missing.
+func New(c Config) (*Ledger, error) {
+	if c.Pool == nil {
+		return nil, errors.New("ledger: Pool is nil")
+	}
+	l := &Ledger{pool: c.Pool, policy: c.Policy, wake: c.Wake, now: c.Now}
+	if l.policy == nil {
+		l.policy = func(_ payment.MerchantID, provider string) (payment.Policy, payment.PollPolicy) {
+			return payment.StandardPolicy(), payment.DefaultPolicy(provider)
+		}
+	}
+	if l.wake == nil {
+		l.wake = func(Work) {}
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	return l, nil
+}
+
+// Entry is one event of one sale, with what it carries beside the domain's part.
+type Entry struct {
+	store.Key
+	Event payment.Event
+	// Details go into the history. The caller has redacted them.
+	Details map[string]string
+	// Look is set when the event ends a look at the provider.
+	Look *Look
+	// Charge is set when identifiers or the code became known; empty fields change nothing.
+	Charge *store.Charge
+	// QRExpiresAt is set when the code's end became known.
+	QRExpiresAt *time.Time
+	// TraceID is where it happened. Empty: not traced.
+	TraceID string
+	// Hint is set when something says "look now".
+	Hint bool
+	// BuyerUntil is set when the buyer is believed to wait until then.
+	BuyerUntil *time.Time
+}
+
+// Look is how a look at the provider ended.
+type Look struct {
+	// StartedAt is when the provider was asked.
+	StartedAt time.Time
+	Outcome   payment.Outcome
+	// ProviderStatus is the provider's own word, empty when there was none.
+	ProviderStatus string
+	RetryAfter     time.Duration
+}
+
+// Also runs in the ledger's transaction, after everything else and before the commit; its error undoes all.
+type Also func(ctx context.Context, tx pgx.Tx) error
+
+var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/ledger")
+
+// Apply applies entries in their order and returns the sales as they are afterwards, in one transaction. Giving it the same
+// reading twice changes nothing the second time but the history. Several sales may be mixed; a sale may occur several times.
+func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
+	ctx, span := tracer.Start(ctx, "ledger.Apply")
+	defer span.End()
+	span.SetAttributes(attribute.Int("baixa.entries", len(entries)))
+	var b *book
+	err := pg.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+		var err error
+		if b, err = l.open(ctx, tx, entries); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			b.enter(e)
+		}
+		return l.close(ctx, tx, b, also)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("apply %d events: %w", len(entries), err)
+	}
+	l.wake(b.work)
+	out := make(map[store.Key]store.Sale, len(b.pages))
+	for k, p := range b.pages {
+		out[k] = p.sale
+	}
+	return out, nil
+}
+
+// open locks the sales that the entries name.
+func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, error) {
+	b := newBook(l, len(entries))
+	var keys []store.Key
+	for _, e := range entries {
+		if _, known := b.pages[e.Key]; !known {
+			b.pages[e.Key] = nil
+			keys = append(keys, e.Key)
+		}
+	}
+	sales, err := store.Lock(ctx, tx, keys)
+	if err != nil {
+		return nil, err
+	}
+	if len(sales) != len(keys) {
+		return nil, ErrUnknownSale
+	}
+	looks, err := store.Looks(ctx, tx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sales {
+		k := store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}
+		p := &page{sale: s}
+		if look, ok := looks[k]; ok {
+			p.look, p.scheduled = look, true
+		}
+		b.pages[k] = p
+	}
+	return b, nil
+}
+
+// close writes everything that the book says.
+func (l *Ledger) close(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
+	b.schedule()
+	if err := store.Save(ctx, tx, b.sales()); err != nil {
+		return err
+	}
+	return l.write(ctx, tx, b, also)
+}
+
+// write writes what goes with the sales' rows.
+func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
+	if err := store.Append(ctx, tx, b.events); err != nil {
+		return err
+	}
+	if err := store.AddStatistics(ctx, tx, b.lines()); err != nil {
+		return err
+	}
+	if err := store.InsertEffects(ctx, tx, b.effects); err != nil {
+		return err
+	}
+	if err := store.SetLooks(ctx, tx, b.set, b.drop, b.release); err != nil {
+		return err
+	}
+	found, err := store.Unpark(ctx, tx, b.findable)
+	if err != nil {
+		return err
+	}
+	b.work.Webhooks = b.work.Webhooks || found
+	for _, more := range also {
+		if err := more(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Effect is something that must follow from a decision. Its key is its idempotency key within the sale.
+type Effect struct {
+	Key
+	Name     string // the key: "deliver", "owner:7", …
+	Kind     string // which worker does it
+	Payload  json.RawMessage
+	DueAt    time.Time
+	Attempts int
+}
+
+const insertEffects = `
+INSERT INTO effects (merchant_id, payment_id, key, kind, payload, due_at)
+SELECT merchant_id, payment_id, key, kind, payload::jsonb, due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+  AS w (merchant_id, payment_id, key, kind, payload, due_at)
+ON CONFLICT (merchant_id, payment_id, key) DO NOTHING`
+
+// InsertEffects enqueues effects in the transaction that decides them.
+func InsertEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	c := newColumns(len(effects), 6)
+	for _, e := range effects {
+		payload := string(e.Payload)
+		if payload == "" {
+			payload = "{}"
+		}
+		c.add(e.MerchantID, e.PaymentID, e.Name, e.Kind, payload, e.DueAt)
+	}
+	if _, err := tx.Exec(ctx, insertEffects, c.args...); err != nil {
+		return fmt.Errorf("insert effects: %w", err)
+	}
+	return nil
+}
+
+const claimEffects = `
+WITH picked AS (
+    SELECT merchant_id, payment_id, key FROM effects
+    WHERE kind = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
+    ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+)
+UPDATE effects e SET leased_until = $3
+FROM picked w WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key
+RETURNING e.merchant_id, e.payment_id, e.key, e.kind, e.payload, e.due_at, e.attempts`
+
+// ClaimEffects leases up to limit due effects of a kind until lease.
+func (s *Store) ClaimEffects(ctx context.Context, kind string, now, lease time.Time, limit int) ([]Effect, error) {
+	rows, err := s.pool.Query(ctx, claimEffects, kind, now, lease, limit)
+	if err != nil {
+		return nil, fmt.Errorf("claim effects: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Effect, err error) {
+		err = row.Scan(&e.MerchantID, &e.PaymentID, &e.Name, &e.Kind, &e.Payload, &e.DueAt, &e.Attempts)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim effects: %w", err)
+	}
+	return out, nil
+}
+
+const finishEffects = `
+DELETE FROM effects e USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS w (merchant_id, payment_id, key)
+WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key`
+
+// FinishEffects removes effects that are done, in the transaction that records what they did.
+func FinishEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	c := newColumns(len(effects), 3)
+	for _, e := range effects {
+		c.add(e.MerchantID, e.PaymentID, e.Name)
+	}
+	if _, err := tx.Exec(ctx, finishEffects, c.args...); err != nil {
+		return fmt.Errorf("finish effects: %w", err)
+	}
+	return nil
+}
+
+const postponeEffects = `
+UPDATE effects e SET leased_until = NULL, due_at = w.due_at, attempts = e.attempts + 1, last_error = w.reason
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[]) AS w (merchant_id, payment_id, key, due_at, reason)
+WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key`
+
+// PostponeEffects gives effects back, each due again at its own DueAt, with the reason for all of them.
+func (s *Store) PostponeEffects(ctx context.Context, effects []Effect, reason string) error {
+	c := newColumns(len(effects), 5)
+	for _, e := range effects {
+		c.add(e.MerchantID, e.PaymentID, e.Name, e.DueAt, reason)
+	}
+	if _, err := s.pool.Exec(ctx, postponeEffects, c.args...); err != nil {
+		return fmt.Errorf("postpone effects: %w", err)
+	}
+	return nil
+}
+
+const getSales = `
+SELECT ` + saleColumns + `
+FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.merchant_id = w.merchant_id AND p.id = w.id`
+
+// Sales returns the sales that keys name, by key; those that do not exist are missing.
+func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, error) {
+	c := newColumns(len(keys), 2)
+	for _, k := range keys {
+		c.add(k.MerchantID, k.PaymentID)
+	}
+	rows, err := s.pool.Query(ctx, getSales, c.args...)
+	list, err := collectSales(rows, err, "get sales")
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[Key]Sale, len(list))
+	for _, sale := range list {
+		out[Key{sale.MerchantID, sale.ID}] = sale
+	}
+	return out, nil
+}

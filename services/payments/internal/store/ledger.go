@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+)
+
+// The functions of this file run in the ledger's transaction and nowhere else.
+
+// Key names one sale.
+type Key struct {
+	MerchantID payment.MerchantID
+	PaymentID  payment.ID
+}
+
+const lockSales = `
+SELECT ` + saleColumns + `
+FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.merchant_id = w.merchant_id AND p.id = w.id
+ORDER BY p.merchant_id, p.id FOR UPDATE OF p`
+
+// Lock locks and returns the sales, always in the same order, so that two transactions never wait for each other. Sales that
+// do not exist are missing. Every key must be given once.
+func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, error) {
+	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
+	for i, k := range keys {
+		merchants[i], ids[i] = k.MerchantID, k.PaymentID
+	}
+	rows, err := tx.Query(ctx, lockSales, merchants, ids)
+	return collectSales(rows, err, "lock sales")
+}
+
+const saveSales = `
+UPDATE payments p SET state = w.state, review_reason = w.review_reason, facts = w.facts::jsonb, event_count = w.event_count,
+    paid_centavos = w.paid_centavos, paid_at = w.paid_at, charge_id = w.charge_id, charge_hash = w.charge_hash,
+    charge_reference = w.charge_reference, copy_paste = w.copy_paste, qr_expires_at = w.qr_expires_at,
+    token_issued_at = w.token_issued_at, message = w.message, message_reason = w.message_reason,
+    message_sent_at = w.message_sent_at, opened_at = w.opened_at, purchase = w.purchase, polls = w.polls, hints = w.hints,
+    last_poll_at = w.last_poll_at, looked_at = w.looked_at, last_outcome = w.last_outcome,
+    last_provider_status = w.last_provider_status, updated_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[], $9::text[],
+    $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[],
+    $18::timestamptz[], $19::text[], $20::int[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::text[], $25::text[])
+  AS w (merchant_id, id, state, review_reason, facts, event_count, paid_centavos, paid_at, charge_id, charge_hash, charge_reference,
+    copy_paste, qr_expires_at, token_issued_at, message, message_reason, message_sent_at, opened_at, purchase, polls, hints,
+    last_poll_at, looked_at, last_outcome, last_provider_status)
+WHERE p.merchant_id = w.merchant_id AND p.id = w.id`
+
+// Save writes back what the ledger may change of locked sales, in one statement.
+func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
+	if len(sales) == 0 {
+		return nil
+	}
+	c := newColumns(len(sales), 25)
+	for i := range sales {
+		s := &sales[i]
+		facts, err := json.Marshal(s.Facts)
+		if err != nil {
+			return fmt.Errorf("save sales: %w", err)
+		}
+		var paid *int64
+		if s.PaidAmount != nil {
+			v := int64(*s.PaidAmount)
+			paid = &v
+		}
+		c.add(s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, paid, s.PaidAt, s.Charge.ID,
+			s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.TokenIssuedAt, s.Message, s.MessageReason,
+			s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome, s.LastProviderStatus)
+	}
+	if _, err := tx.Exec(ctx, saveSales, c.args...); err != nil {
+		return fmt.Errorf("save sales: %w", err)
+	}
+	return nil
+}
+
+const insertSales = `
+INSERT INTO payments (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
+    charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
+    buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at, event_count)
+SELECT merchant_id, id, bot_id, account_id, provider, state, facts::jsonb, amount_centavos, currency, charge_id, charge_hash,
+    charge_reference, copy_paste, qr_expires_at, sale_key, NULLIF(external_id, ''), NULLIF(idempotency_key, ''), request_hash, telegram_id,
+    buyer_name, buyer_email, buyer_phone, product_name, access_url, contact_text, tracking::jsonb, campaign, delivered_elsewhere,
+    traceparent, created_at, event_count
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
+    $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::bigint[],
+    $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::bool[], $29::text[],
+    $30::timestamptz[], $31::int[])
+  AS w (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
+    charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
+    buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at,
+    event_count)
+ON CONFLICT DO NOTHING
+RETURNING id`
+
+// Insert inserts new sales and returns the ids of those that were inserted. A sale is left out when any of its unique keys is
+// taken: external id, idempotency key, or a charge identifier at its account.
+func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, error) {
+	c := newColumns(len(sales), 31)
+	for i := range sales {
+		s := &sales[i]
+		facts, err := json.Marshal(s.Facts)
+		if err != nil {
+			return nil, fmt.Errorf("insert sales: %w", err)
+		}
+		c.add(s.MerchantID, s.ID, s.BotID, s.AccountID, s.Provider, s.State.String(), string(facts), int64(s.Amount), s.Currency,
+			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.SaleKey, s.ExternalID,
+			s.IdempotencyKey, s.RequestHash, s.TelegramID, s.BuyerName, s.BuyerEmail, s.BuyerPhone, s.ProductName, s.AccessURL,
+			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount)
+	}
+	rows, err := tx.Query(ctx, insertSales, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("insert sales: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[payment.ID])
+	if err != nil {
+		return nil, fmt.Errorf("insert sales: %w", err)
+	}
+	inserted := make(map[payment.ID]bool, len(ids))
+	for _, id := range ids {
+		inserted[id] = true
+	}
+	return inserted, nil
+}
+
+const findTaken = `
+SELECT DISTINCT ON (w.n) w.n, ` + saleColumns + `
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+  AS w (n, merchant_id, account_id, external_id, idempotency_key, charge_id, charge_hash, charge_reference)
+JOIN payments p ON p.merchant_id = w.merchant_id AND (
+    p.external_id = NULLIF(w.external_id, '') OR p.idempotency_key = NULLIF(w.idempotency_key, '')
+    OR p.account_id = w.account_id AND (
+        lower(p.charge_id) = lower(NULLIF(w.charge_id, '')) OR p.charge_hash = NULLIF(w.charge_hash, '')
+        OR p.charge_reference = NULLIF(w.charge_reference, '')))
+ORDER BY w.n, (p.idempotency_key = NULLIF(w.idempotency_key, '')) DESC NULLS LAST, (p.external_id = NULLIF(w.external_id, '')) DESC NULLS LAST`
+
+// Taken returns, by index into wanted, the sale that holds a unique key of each wanted sale. The sale with the same
+// idempotency key or external id is preferred to one with the same charge.
+func Taken(ctx context.Context, tx pgx.Tx, wanted []Sale) (map[int]Sale, error) {
+	c := newColumns(len(wanted), 8)
+	for i := range wanted {
+		s := &wanted[i]
+		c.add(i, s.MerchantID, s.AccountID, s.ExternalID, s.IdempotencyKey, s.Charge.ID, s.Charge.Hash, s.Charge.Reference)
+	}
+	rows, err := tx.Query(ctx, findTaken, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("find taken keys: %w", err)
+	}
+	out := map[int]Sale{}
+	var n int
+	var s Sale
+	_, err = pgx.ForEachRow(rows, append([]any{&n}, s.targets()...), func() error {
+		out[n] = s
+		s = Sale{}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find taken keys: %w", err)
+	}
+	return out, nil
+}
+
+const appendEvents = `
+INSERT INTO payment_events (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id)
+SELECT merchant_id, payment_id, number, at, kind, source, from_state, to_state, details::jsonb, trace_id
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+  AS w (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id)`
+
+// Append appends to histories. The numbers come from the locked sales, so the key refuses a second writer.
+func Append(ctx context.Context, tx pgx.Tx, events []Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	c := newColumns(len(events), 10)
+	for i := range events {
+		e := &events[i]
+		details, err := marshal(e.Details)
+		if err != nil {
+			return fmt.Errorf("append events: %w", err)
+		}
+		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID)
+	}
+	if _, err := tx.Exec(ctx, appendEvents, c.args...); err != nil {
+		return fmt.Errorf("append events: %w", err)
+	}
+	return nil
+}
+
+const addStatistics = `
+INSERT INTO statistics AS s (merchant_id, bot_id, provider, campaign, day, metric, count, centavos)
+SELECT merchant_id, bot_id, provider, campaign, day, metric, count, centavos
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::bigint[], $8::bigint[])
+  AS w (merchant_id, bot_id, provider, campaign, day, metric, count, centavos)
+ORDER BY merchant_id, bot_id, provider, campaign, day, metric
+ON CONFLICT (merchant_id, bot_id, provider, campaign, day, metric)
+DO UPDATE SET count = s.count + EXCLUDED.count, centavos = s.centavos + EXCLUDED.centavos`
+
+// AddStatistics adds lines to the sums, always in the same order; every key must be given once.
+func AddStatistics(ctx context.Context, tx pgx.Tx, lines []Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	c := newColumns(len(lines), 8)
+	for _, l := range lines {
+		c.add(l.MerchantID, l.BotID, l.Provider, l.Campaign, l.Day, l.Metric, l.Count, int64(l.Amount))
+	}
+	if _, err := tx.Exec(ctx, addStatistics, c.args...); err != nil {
+		return fmt.Errorf("add statistics: %w", err)
+	}
+	return nil
+}
+
+// columns turns rows into one array argument a column, for unnest.
+type columns struct{ args []any }
+
+func newColumns(rows, width int) *columns {
+	c := &columns{args: make([]any, width)}
+	for i := range c.args {
+		c.args[i] = make([]any, 0, rows)
+	}
+	return c
+}
+
+func (c *columns) add(values ...any) {
+	for i, v := range values {
+		c.args[i] = append(c.args[i].([]any), v)
+	}
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+)
+
+// Webhook is what a provider posted.
+type Webhook struct {
+	ID          [16]byte
+	Provider    string
+	Digest      []byte // of everything that makes it the same webhook again
+	AccountKey  string
+	SaleKey     string
+	Body        []byte // sealed
+	ContentType string
+	Headers     map[string]string
+	RemoteAddr  string
+	ReceivedAt  time.Time
+	Attempts    int
+}
+
+const insertWebhooks = `
+INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at)
+SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+  AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at)
+ON CONFLICT (digest) DO UPDATE SET copies = h.copies + 1, last_copy_at = EXCLUDED.received_at,
+    state = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN 'new' ELSE h.state END,
+    due_at = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN EXCLUDED.due_at ELSE h.due_at END
+RETURNING digest, id`
+
+// InsertWebhooks stores webhooks durably in one statement and returns the id under which each digest is stored: its own, or
+// that of an exact copy that was there before. A copy that comes later asks for another look, since the first may have been too
+// early. Every digest must be given once.
+func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string][16]byte, error) {
+	c := newColumns(len(hooks), 10)
+	for i := range hooks {
+		h := &hooks[i]
+		headers, err := marshal(h.Headers)
+		if err != nil {
+			return nil, fmt.Errorf("insert webhooks: %w", err)
+		}
+		c.add(h.ID, h.Provider, h.Digest, h.AccountKey, h.SaleKey, h.Body, h.ContentType, headers, h.RemoteAddr, h.ReceivedAt)
+	}
+	rows, err := s.pool.Query(ctx, insertWebhooks, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("insert webhooks: %w", err)
+	}
+	out := make(map[string][16]byte, len(hooks))
+	var digest []byte
+	var id [16]byte
+	if _, err = pgx.ForEachRow(rows, []any{&digest, &id}, func() error { out[string(digest)] = id; return nil }); err != nil {
+		return nil, fmt.Errorf("insert webhooks: %w", err)
+	}
+	return out, nil
+}
+
+const claimWebhooks = `
+WITH picked AS (
+    SELECT id FROM webhooks
+    WHERE due_at <= $1 AND (leased_until IS NULL OR leased_until <= $1)
+    ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE webhooks h SET leased_until = $2
+FROM picked w WHERE h.id = w.id
+RETURNING h.id, h.provider, h.digest, h.account_key, h.sale_key, h.body, h.content_type, h.headers, h.remote_addr, h.received_at, h.attempts`
+
+// ClaimWebhooks leases up to limit webhooks that wait to be read, until lease.
+func (s *Store) ClaimWebhooks(ctx context.Context, now, lease time.Time, limit int) ([]Webhook, error) {
+	rows, err := s.pool.Query(ctx, claimWebhooks, now, lease, limit)
+	if err != nil {
+		return nil, fmt.Errorf("claim webhooks: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Webhook])
+	if err != nil {
+		return nil, fmt.Errorf("claim webhooks: %w", err)
+	}
+	return out, nil
+}
+
+// Verdict is what became of a webhook after it was read.
+type Verdict struct {
+	ID         [16]byte
+	State      string // as the table's check lists them
+	Reason     string
+	DueAt      *time.Time // read again then; nil: not by itself
+	AccountID  *payment.AccountID
+	MerchantID *payment.MerchantID
+	PaymentID  *payment.ID
+	Ref        Charge // identifiers in it, to match later
+	Claimed    string
+}
+
+const judgeWebhooks = `
+UPDATE webhooks h SET state = w.state, reason = w.reason, due_at = w.due_at, leased_until = NULL, attempts = h.attempts + 1,
+    account_id = w.account_id, merchant_id = w.merchant_id, payment_id = w.payment_id, ref_hash = w.ref_hash, ref_id = w.ref_id,
+    ref_reference = w.ref_reference, claimed = w.claimed
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
+    $10::text[], $11::text[])
+  AS w (id, state, reason, due_at, account_id, merchant_id, payment_id, ref_hash, ref_id, ref_reference, claimed)
+WHERE h.id = w.id`
+
+// JudgeWebhooks writes what became of webhooks and ends their leases, in the transaction that records it with the sales.
+func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
+	if len(verdicts) == 0 {
+		return nil
+	}
+	c := newColumns(len(verdicts), 11)
+	for _, v := range verdicts {
+		c.add(v.ID, v.State, v.Reason, v.DueAt, v.AccountID, v.MerchantID, v.PaymentID, v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed)
+	}
+	if _, err := tx.Exec(ctx, judgeWebhooks, c.args...); err != nil {
+		return fmt.Errorf("judge webhooks: %w", err)
+	}
+	return nil
+}
+
+const postponeWebhooks = `
+UPDATE webhooks SET leased_until = NULL, attempts = attempts + 1, due_at = $2, reason = $3 WHERE id = ANY ($1)`
+
+// PostponeWebhooks gives webhooks back unread, due again at due.
+func (s *Store) PostponeWebhooks(ctx context.Context, ids [][16]byte, due time.Time, reason string) error {
+	if _, err := s.pool.Exec(ctx, postponeWebhooks, ids, due, reason); err != nil {
+		return fmt.Errorf("postpone webhooks: %w", err)
+	}
+	return nil
+}
+
+const unparkWebhooks = `
+UPDATE webhooks h SET state = 'new', due_at = now()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS w (provider, hash, id, reference, sale_key)
+WHERE h.state = 'parked' AND h.provider = w.provider
+  AND (h.ref_hash = NULLIF(w.hash, '') OR lower(h.ref_id) = lower(NULLIF(w.id, '')) OR h.ref_reference = NULLIF(w.reference, '')
+       OR h.sale_key = NULLIF(w.sale_key, ''))`
+
+// Unpark makes the webhooks that waited for these sales due, in the transaction in which the sales appear; found tells whether
+// there were any.
+func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale) (found bool, err error) {
+	if len(sales) == 0 {
+		return false, nil
+	}
+	c := newColumns(len(sales), 5)
+	for i := range sales {
+		s := &sales[i]
+		c.add(s.Provider, s.Charge.Hash, s.Charge.ID, s.Charge.Reference, s.SaleKey)
+	}
+	tag, err := tx.Exec(ctx, unparkWebhooks, c.args...)
+	if err != nil {
+		return false, fmt.Errorf("unpark webhooks: %w", err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
+// Hint is what a webhook says about which sale it means.
+type Hint struct {
+	Provider   string
+	SaleKey    string
+	AccountID  *payment.AccountID // nil: not known
+	MerchantID *payment.MerchantID
+	Ref        Charge
+}
+
+const matchHints = `
+SELECT w.n, p.merchant_id, p.id, p.account_id
+FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+  AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
+CROSS JOIN LATERAL (
+    SELECT merchant_id, id, account_id, provider FROM payments WHERE sale_key = NULLIF(w.sale_key, '')
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_hash = NULLIF(w.hash, '') AND charge_hash <> ''
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE lower(charge_id) = lower(NULLIF(w.id, '')) AND charge_id <> ''
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_reference = NULLIF(w.reference, '') AND charge_reference <> ''
+) AS p
+WHERE p.provider = w.provider AND (w.account_id IS NULL OR p.account_id = w.account_id)
+  AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)
+ORDER BY w.n, p.id`
+
+// Matched is a sale that a hint names exactly.
+type Matched struct {
+	Key
+	AccountID payment.AccountID
+}
+
+// MatchHints returns, by index into hints, the sales that each names by exact identifiers, within its provider and, where known,
+// its account and merchant.
+func (s *Store) MatchHints(ctx context.Context, hints []Hint) (map[int][]Matched, error) {
+	c := newColumns(len(hints), 8)
+	for i, h := range hints {
+		c.add(i, h.Provider, h.SaleKey, h.AccountID, h.MerchantID, h.Ref.Hash, h.Ref.ID, h.Ref.Reference)
+	}
+	rows, err := s.pool.Query(ctx, matchHints, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("match hints: %w", err)
+	}
+	out := map[int][]Matched{}
+	var n int
+	var m Matched
+	_, err = pgx.ForEachRow(rows, []any{&n, &m.MerchantID, &m.PaymentID, &m.AccountID}, func() error {
+		out[n] = append(out[n], m)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("match hints: %w", err)
+	}
+	return out, nil
+}
