@@ -39,6 +39,9 @@ func (p Problem) String() string {
 	if p.Field != "" {
 		names = append(names, p.Field)
 	}
+	if len(names) == 0 {
+		names = []string{"the settings"} // the file as a whole
+	}
 	s := names[0]
 	if len(names) > 1 {
 		s += " (" + strings.Join(names[1:], ", ") + ")"

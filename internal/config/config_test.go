@@ -169,6 +169,8 @@ func TestParse_errorsSayEverything(t *testing.T) {
 			[]string{"key payments-batch, from FILE line 3: want one value, it has one on line 1 already"}},
 		{"section that is a value", world{file: "payments: 5\n"}, nil,
 			[]string{"key payments, from FILE line 1: want settings below it, as key: value"}},
+		{"list instead of settings", world{file: "- 1\n"}, nil,
+			[]string{"the settings, from FILE line 1: want settings below it, as key: value"}},
 		{"wrong type in the file", world{file: "payments:\n  every: soon\n"}, nil,
 			[]string{`--every ($BAIXA_PAYMENTS_EVERY, key payments-every), from FILE line 2: expected duration but got "soon": time: invalid duration "soon"`}},
 		{"wrong type in the environment", world{env: map[string]string{"BAIXA_PAYMENTS_BATCH": "many"}}, nil,

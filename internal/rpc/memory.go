@@ -13,7 +13,7 @@ import (
 // limits, retries, telemetry, mapping of errors, messages encoded and decoded, nothing of the client's context seen by the server.
 //
 // Unary calls skip HTTP/2: the handler is called in this process (BenchmarkTransports on 2 cores, 32 callers: HTTP/2 over pipe,
-// unix socket or TCP costs alike, and many times what this does). Streams run HTTP/2 over a pipe, and so do unary calls
+// unix socket or TCP costs alike, and two to five times what this does). Streams run HTTP/2 over a pipe, and so do unary calls
 // that use call options which only it understands, and calls made before the server is served or while it says that it is
 // not serving, which then wait as they would on a network.
 type Memory struct {

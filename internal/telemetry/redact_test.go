@@ -131,6 +131,9 @@ func TestHandler_ordinaryValuesPass(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
+	if n := bytes.Count(out.Bytes(), []byte(`"payment_id"`)); n != 1 {
+		t.Errorf("payment_id is written %d times, want once", n)
+	}
 	delete(got, "time")
 	want := map[string]any{"level": "INFO", "msg": "settled", "service": "payments", "attempt": 3., "tokens": 7., "after": 2e9, "token_ok": true,
 		"states": []any{"pending", "paid"}, "error": "none", "nothing": nil, "payment_id": "p1", "merchant_id": "m1",
