@@ -1,0 +1,120 @@
+package page
+
+import (
+	"strconv"
+	"strings"
+)
+
+// language is a language that pages are written in.
+type language string
+
+const (
+	portuguese language = "pt-BR"
+	english    language = "en"
+)
+
+// pick chooses by Accept-Language (RFC 9110, section 12.5.4). Portuguese is the answer to everything that does not clearly
+// prefer English.
+func pick(accept string) language {
+	best := map[language]float64{}
+	for i, part := range strings.Split(accept, ",") {
+		if i == 32 {
+			break
+		}
+		tag, params, _ := strings.Cut(part, ";")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			parsed, err := strconv.ParseFloat(v, 64)
+			if err != nil || parsed < 0 || parsed > 1 {
+				continue
+			}
+			q = parsed
+		}
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		switch primary {
+		case "pt":
+			best[portuguese] = max(best[portuguese], q)
+		case "en":
+			best[english] = max(best[english], q)
+		}
+	}
+	if best[english] > best[portuguese] {
+		return english
+	}
+	return portuguese
+}
+
+// words are a page's texts in one language.
+type words struct {
+	Lang        language
+	Title       string // of the document
+	Heading     string
+	Text        string
+	Product     string // labels
+	Amount      string
+	Paid        string
+	Open        string // the access button
+	Contact     string // heading over the contact text
+	NoAccess    string // when there is neither access nor contact text
+	Keep        string // small print under the button
+	OpenPreview string // the button of the preview page
+}
+
+// kind names what a page says.
+type kind string
+
+const (
+	pageActive      kind = "active"
+	pageRevoked     kind = "revoked"
+	pageExpired     kind = "expired"
+	pageUsedUp      kind = "used_up"
+	pageUnknown     kind = "unknown"
+	pageTooMany     kind = "too_many"
+	pageUnavailable kind = "unavailable"
+	pagePreview     kind = "preview"
+	pageMethod      kind = "method"
+)
+
+type said struct{ heading, text string }
+
+var spoken = map[language]map[kind]said{
+	portuguese: {
+		pageActive:      {"Pagamento confirmado", "Obrigado! O seu acesso está pronto."},
+		pageRevoked:     {"Este acesso foi encerrado", "O pagamento desta compra foi devolvido ou está em análise, por isso o acesso não está disponível. Se você acha que é um engano, fale com o vendedor pelo Telegram."},
+		pageExpired:     {"Este link expirou", "O prazo deste link terminou. Peça um novo ao vendedor pelo Telegram."},
+		pageUsedUp:      {"Este link já foi usado", "Este link atingiu o número de acessos permitido. Se não foi você, fale com o vendedor pelo Telegram."},
+		pageUnknown:     {"Link não encontrado", "Confira se o endereço está completo: o melhor é tocar no link que você recebeu no Telegram."},
+		pageTooMany:     {"Muitas tentativas", "Aguarde um pouco e abra de novo o link que você recebeu no Telegram."},
+		pageUnavailable: {"Voltamos em instantes", "Seu acesso está guardado. Esta página tenta de novo sozinha em alguns segundos."},
+		pagePreview:     {"Seu acesso", "Toque para abrir a sua entrega."},
+		pageMethod:      {"Pedido não aceito", "Abra o link que você recebeu no Telegram."},
+	},
+	english: {
+		pageActive:      {"Payment confirmed", "Thank you! Your access is ready."},
+		pageRevoked:     {"This access was closed", "The payment of this purchase was returned or is under review, so the access is not available. If you think this is a mistake, talk to the seller on Telegram."},
+		pageExpired:     {"This link has expired", "The time of this link is over. Ask the seller for a new one on Telegram."},
+		pageUsedUp:      {"This link was used already", "This link has reached its number of visits. If it was not you, talk to the seller on Telegram."},
+		pageUnknown:     {"Link not found", "Check that the address is complete: it is best to tap the link that you received on Telegram."},
+		pageTooMany:     {"Too many attempts", "Please wait a moment, then open the link that you received on Telegram again."},
+		pageUnavailable: {"Back in a moment", "Your access is safe. This page tries again by itself in a few seconds."},
+		pagePreview:     {"Your access", "Tap to open your delivery."},
+		pageMethod:      {"Request not accepted", "Open the link that you received on Telegram."},
+	},
+}
+
+// say returns the texts of a page.
+func say(l language, k kind) words {
+	s := spoken[l][k]
+	w := words{
+		Lang: l, Title: s.heading, Heading: s.heading, Text: s.text,
+		Product: "Produto", Amount: "Valor", Paid: "Pago", Open: "Acessar agora", Contact: "Como receber",
+		NoAccess: "O vendedor vai enviar o seu acesso pelo Telegram. Guarde esta página como comprovante.",
+		Keep:     "Este link é só seu: não o compartilhe.", OpenPreview: "Abrir",
+	}
+	if l == english {
+		w.Product, w.Amount, w.Paid, w.Open, w.Contact = "Product", "Amount", "Paid", "Get access", "How to get it"
+		w.NoAccess = "The seller will send your access on Telegram. Keep this page as a receipt."
+		w.Keep, w.OpenPreview = "This link is yours alone: do not share it.", "Open"
+	}
+	return w
+}

@@ -1,0 +1,174 @@
+package page
+
+import (
+	"bytes"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/baixapay/baixa/services/delivery/internal/sale"
+	"github.com/baixapay/baixa/services/delivery/internal/store"
+	"github.com/baixapay/baixa/services/delivery/internal/token"
+)
+
+//go:embed page.html
+var source string
+
+// view is what the template shows.
+type view struct {
+	Words     words
+	Kind      kind
+	Nonce     string
+	Refresh   int // seconds; 0 means not
+	Product   string
+	Amount    string
+	AccessURL template.URL
+	Contact   string
+	Pixel     *pixel
+}
+
+// pixel is what the browser reports. Purchase is false for visits long after the first.
+type pixel struct {
+	ID          string
+	User        map[string]string
+	Script      string
+	Purchase    bool
+	Value       template.JS // digits and a point
+	ContentName string
+	OrderID     string
+	EventID     string
+}
+
+// closedKinds are the pages of links that are not active. Gone rather than forbidden: it is not the visitor's fault.
+var closedKinds = map[store.State]kind{store.Revoked: pageRevoked, store.Expired: pageExpired, store.UsedUp: pageUsedUp}
+
+// opened shows a link that exists.
+func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang language, t token.Token, o *store.Opened) {
+	if o.State != store.Active {
+		h.write(w, r, http.StatusGone, &view{Words: say(lang, closedKinds[o.State]), Kind: closedKinds[o.State], Product: o.ProductName, Amount: o.Amount.String()})
+		return
+	}
+	v := &view{
+		Words: say(lang, pageActive), Kind: pageActive, Product: o.ProductName, Amount: o.Amount.String(),
+		AccessURL: template.URL(o.AccessURL), // its scheme was checked when the link was issued
+		Contact:   o.ContactText,
+	}
+	if o.PixelID != "" {
+		v.Pixel = &pixel{
+			ID: o.PixelID, User: map[string]string{}, Script: h.cfg.PixelScript,
+			Purchase: o.EventID != "" && o.Now.Sub(o.FirstOpenedAt) < purchaseWindow,
+			Value:    template.JS(o.Amount.Reais()), ContentName: o.ProductName, OrderID: o.Payment.String(), EventID: o.EventID,
+		}
+		if o.ExternalID != "" {
+			v.Pixel.User["external_id"] = o.ExternalID
+		}
+		h.cookies.keep(w, r, t, o)
+	}
+	h.write(w, r, http.StatusOK, v)
+}
+
+// plain shows a page that says nothing about any sale.
+func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k kind, status int) {
+	v := &view{Words: say(lang, k), Kind: k}
+	if k == pageUnavailable {
+		v.Refresh = 5
+	}
+	h.write(w, r, status, v)
+}
+
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
+	v.Nonce = nonce()
+	var body bytes.Buffer
+	if err := h.page.Execute(&body, v); err != nil {
+		h.cfg.Log.ErrorContext(r.Context(), "delivery page not rendered", slog.Any("error", err))
+		http.Error(w, "Tente de novo em instantes. / Please try again in a moment.", http.StatusInternalServerError)
+		return
+	}
+	h.headers(w.Header(), v)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body.Bytes()) // the visitor may be gone; there is nobody to tell
+	}
+}
+
+// headers allow exactly what the page has: its own style and script by nonce, and the pixel's hosts when there is a pixel.
+func (h *Handler) headers(to http.Header, v *view) {
+	script, pictures, connect, form := "'none'", "'none'", "'none'", "'none'"
+	if v.Pixel != nil {
+		const meta = " https://www.facebook.com https://connect.facebook.net"
+		script = "'nonce-" + v.Nonce + "' " + h.pixel
+		pictures, connect, form = h.pixel+meta, h.pixel+meta, "https://www.facebook.com"
+	}
+	if v.Kind == pagePreview {
+		form = "'self'"
+	}
+	to.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+v.Nonce+"'; script-src "+script+"; img-src "+pictures+
+		"; connect-src "+connect+"; form-action "+form+"; base-uri 'none'; frame-ancestors 'none'")
+	to.Set("Content-Type", "text/html; charset=utf-8")
+	to.Set("Content-Language", string(v.Words.Lang))
+	to.Set("Vary", "Accept-Language, User-Agent")
+	to.Set("Cache-Control", "no-store, private")
+	to.Set("Referrer-Policy", "no-referrer")
+	to.Set("X-Content-Type-Options", "nosniff")
+	to.Set("X-Frame-Options", "DENY")
+	to.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
+	to.Set("Cross-Origin-Opener-Policy", "same-origin")
+	to.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+	if h.base.Scheme == "https" {
+		to.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+func nonce() string {
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails: it stops the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// cookies are set on pages with a pixel only.
+type cookies struct {
+	path   string
+	secure bool
+}
+
+const tokenCookie = "baixa_delivery"
+
+// keep sets what a page with a pixel needs: the token, so that the address that lost it can be loaded again, out of scripts'
+// reach; and Meta's own cookies as captured with the click, so that browser and server report the same.
+func (c cookies) keep(w http.ResponseWriter, r *http.Request, t token.Token, o *store.Opened) {
+	http.SetCookie(w, &http.Cookie{
+		Name: tokenCookie, Value: t.Text(), Path: c.path, MaxAge: int((30 * 24 * time.Hour).Seconds()),
+		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
+	})
+	for name, value := range map[string]string{"_fbp": o.FBP, "_fbc": o.FBC} {
+		if value == "" || cookie(r, name) != "" {
+			continue
+		}
+		http.SetCookie(w, &http.Cookie{
+			Name: name, Value: value, Path: c.path, MaxAge: int((90 * 24 * time.Hour).Seconds()),
+			Secure: c.secure, SameSite: http.SameSiteLaxMode,
+		})
+	}
+}
+
+func (c cookies) token(r *http.Request) string { return cookie(r, tokenCookie) }
+
+func cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func clip(s string) string { return sale.Clip(s, 512) }
+
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
