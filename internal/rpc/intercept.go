@@ -184,6 +184,9 @@ func (s *Server) mapError(err error) error {
 func (s *Server) log(ctx context.Context, method string, start time.Time, mapped, cause error) {
 	code := status.Code(mapped)
 	level := levelOf(code)
+	if errors.Is(cause, errStopping) { // what a stop does to streams is no news
+		level = slog.LevelDebug
+	}
 	if !s.cfg.Log.Enabled(ctx, level) || isHealth(method) {
 		return
 	}

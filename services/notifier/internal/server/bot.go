@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	"github.com/baixapay/baixa/internal/auth"
+	"github.com/baixapay/baixa/internal/rpcerr"
+	"github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
+	"github.com/baixapay/baixa/services/notifier/internal/message"
+	"github.com/baixapay/baixa/services/notifier/internal/store"
+)
+
+// BotFather's tokens are the bot's number, a colon and 35 characters today; the length is left some room
+// (core.telegram.org/bots/api#authorizing-your-bot).
+var botToken = regexp.MustCompile(`^[0-9]{1,20}:[A-Za-z0-9_-]{30,64}$`)
+
+// PutBot sets a bot's token and texts and wakes what waited for it.
+func (s *Server) PutBot(ctx context.Context, r *notifierv1.PutBotRequest) (*notifierv1.PutBotResponse, error) {
+	owner, err := merchant(ctx, r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	var f rpcerr.Fields
+	bot := id(&f, "bot_id", r.GetBotId())
+	token := strings.TrimSpace(r.GetToken())
+	f.Require(botToken.MatchString(token), "token", "BotFather's token: the bot's number, a colon and 35 letters, digits, - or _")
+	if r.GetBaseUrl() != "" {
+		if err := telegram.CheckBase(r.GetBaseUrl()); err != nil {
+			f.Require(false, "base_url", strings.TrimPrefix(err.Error(), "expected "))
+		}
+	}
+	if _, err := message.Parse(r.GetDeliveryTemplate()); err != nil {
+		f.Require(false, "delivery_template", strings.TrimPrefix(err.Error(), message.ErrTemplate.Error()+": "))
+	}
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	sealed, err := telegram.SealToken(s.Sealer, owner, bot, token)
+	if err != nil {
+		return nil, fmt.Errorf("bot %s: %w", bot, err)
+	}
+	row, err := s.Store.PutBot(ctx, store.Bot{MerchantID: owner, BotID: bot, Token: sealed, TokenHash: auth.Hash(token),
+		BaseURL: r.GetBaseUrl(), Template: r.GetDeliveryTemplate()})
+	if err != nil {
+		return nil, err
+	}
+	s.Wake()
+	return &notifierv1.PutBotResponse{BotId: bot.String(), UpdatedAt: timestamppb.New(row.UpdatedAt)}, nil
+}

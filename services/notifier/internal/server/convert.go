@@ -1,0 +1,46 @@
+package server
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	"github.com/baixapay/baixa/services/notifier/internal/store"
+)
+
+// The database's numbers and the contract's are the same by choice, but not by type.
+var (
+	channels = map[store.Channel]notifierv1.Channel{
+		store.Telegram: notifierv1.Channel_CHANNEL_TELEGRAM, store.WebSocket: notifierv1.Channel_CHANNEL_WEBSOCKET,
+	}
+	states = map[store.State]notifierv1.NotificationState{
+		store.Queued:        notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED,
+		store.Sent:          notifierv1.NotificationState_NOTIFICATION_STATE_SENT,
+		store.Undeliverable: notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE,
+		store.MaybeSent:     notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT,
+	}
+)
+
+func notification(n store.Notification) *notifierv1.Notification {
+	return &notifierv1.Notification{
+		Id: n.ID.String(), MerchantId: n.MerchantID.String(), PaymentId: n.PaymentID.String(), Kind: n.Kind,
+		Channel: channels[n.Channel], State: states[n.State], Reason: n.Reason, MessageId: n.MessageID, Attempts: n.Attempts,
+		CreatedAt: timestamppb.New(n.CreatedAt), SentAt: optional(n.SentAt), NextAttemptAt: optional(n.NextAt),
+	}
+}
+
+func optional(t *time.Time) *timestamppb.Timestamp {
+	if t == nil {
+		return nil
+	}
+	return timestamppb.New(*t)
+}
+
+func outcome(o store.Outcome) *notifierv1.Outcome {
+	return &notifierv1.Outcome{
+		Id: o.ID.String(), MerchantId: o.MerchantID.String(), PaymentId: o.PaymentID.String(), Kind: o.Kind,
+		Channel: channels[o.Channel], State: states[o.State], Reason: o.Reason, MessageId: o.MessageID,
+		At: timestamppb.New(o.At), Traceparent: o.Traceparent,
+	}
+}

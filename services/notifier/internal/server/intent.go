@@ -1,0 +1,114 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
+	"github.com/baixapay/baixa/internal/money"
+	"github.com/baixapay/baixa/internal/rpcerr"
+	"github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
+	"github.com/baixapay/baixa/services/notifier/internal/channel/websocket"
+	"github.com/baixapay/baixa/services/notifier/internal/message"
+	"github.com/baixapay/baixa/services/notifier/internal/store"
+)
+
+const (
+	maxKey  = 100     // bytes
+	maxText = 4 << 10 // bytes of a free text
+)
+
+var (
+	eventType   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
+	traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+)
+
+// check collects what is wrong with one request of a batch.
+type check struct {
+	fields *rpcerr.Fields
+	path   string
+}
+
+func (c check) require(ok bool, path, expected string) { c.fields.Require(ok, c.path+path, expected) }
+
+func (c check) text(path, v string) {
+	c.require(len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0), path, fmt.Sprintf("UTF-8 text of at most %d bytes", maxText))
+}
+
+func (c check) money(path string, m *typev1.Money) {
+	c.require(m.GetCurrency() == "" || m.GetCurrency() == money.BRL, path+".currency", "BRL or empty")
+}
+
+// intent checks a request and takes over what needs no sealing.
+func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
+	x := store.Intent{
+		MerchantID: id(c.fields, c.path+"merchant_id", r.GetMerchantId()), PaymentID: id(c.fields, c.path+"payment_id", r.GetPaymentId()),
+		BotID: id(c.fields, c.path+"bot_id", r.GetBotId()), Key: r.GetKey(),
+	}
+	if traceparent.MatchString(r.GetTraceparent()) { // a broken one must not cost a message
+		x.Traceparent = r.GetTraceparent()
+	}
+	c.require(len(x.Key) >= 1 && len(x.Key) <= maxKey && utf8.ValidString(x.Key) && !strings.ContainsRune(x.Key, 0), "key",
+		fmt.Sprintf("1 to %d bytes of UTF-8 text", maxKey))
+	switch r.GetWhat().(type) {
+	case *notifierv1.NotifyRequest_BuyerMessage:
+		m := r.GetBuyerMessage()
+		x.Channel, x.ChatID = store.Telegram, m.GetChatId()
+		x.Kind, _, _ = strings.Cut(x.Key, ":")
+		c.require(x.Kind != "" || x.Key == "", "key", "a kind before the colon, such as delivery")
+		c.text("buyer_message.product_name", m.GetProductName())
+		c.text("buyer_message.buyer_name", m.GetBuyerName())
+		c.money("buyer_message.amount", m.GetAmount())
+		c.require(message.CheckLink(m.GetUrl()), "buyer_message.url", "an http or https address of at most 500 bytes")
+		c.require(m.GetLang() == "" || m.GetLang() == message.Portuguese || m.GetLang() == message.English, "buyer_message.lang",
+			"pt-BR, en or empty")
+	case *notifierv1.NotifyRequest_OwnerEvent:
+		e := r.GetOwnerEvent()
+		x.Channel, x.Kind = store.WebSocket, e.GetType()
+		c.require(eventType.MatchString(e.GetType()), "owner_event.type", "lower case letters, digits and underscores, such as payment_update")
+		for path, v := range map[string]string{"status": e.GetStatus(), "bot_external_id": e.GetBotExternalId(),
+			"payment_external_id": e.GetPaymentExternalId(), "customer_name": e.GetCustomerName(), "provider": e.GetProvider(), "detail": e.GetDetail()} {
+			c.text("owner_event."+path, v)
+		}
+		c.money("owner_event.amount", e.GetAmount())
+		c.require(e.GetAt() == nil || e.GetAt().IsValid(), "owner_event.at", "a valid time")
+	default:
+		c.require(false, "what", "buyer_message or owner_event")
+	}
+	return x
+}
+
+// fill gives a checked intent its id and what goes out: a message sealed under that id, or an event with that id.
+func (s *Server) fill(x *store.Intent, r *notifierv1.NotifyRequest) error {
+	var err error
+	if x.ID, err = uuid.NewV7(); err != nil {
+		return fmt.Errorf("notification id: %w", err)
+	}
+	if m := r.GetBuyerMessage(); m != nil {
+		if x.ChatID == 0 {
+			return nil
+		}
+		x.Content, err = telegram.SealContent(s.Sealer, x.ID, telegram.Content{Product: m.GetProductName(), Centavos: m.GetAmount().GetCentavos(),
+			Link: m.GetUrl(), Buyer: m.GetBuyerName(), Lang: m.GetLang()})
+		return err
+	}
+	e := r.GetOwnerEvent()
+	event := websocket.Event{ID: x.ID, Type: e.GetType(), PaymentID: x.PaymentID, BotID: x.BotID, Status: e.GetStatus(),
+		PaymentExternalID: e.GetPaymentExternalId(), BotExternalID: e.GetBotExternalId(), CustomerName: e.GetCustomerName(),
+		Provider: e.GetProvider(), Detail: e.GetDetail(), At: time.Now(), Traceparent: x.Traceparent}
+	if e.GetAmount() != nil {
+		amount := money.Amount(e.GetAmount().GetCentavos())
+		event.Amount = &amount
+	}
+	if e.GetAt() != nil {
+		event.At = e.GetAt().AsTime()
+	}
+	x.Event, err = event.JSON()
+	return err
+}

@@ -1,0 +1,42 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Health counts what waits and what happened in the last 24 hours.
+type Health struct {
+	Queued                         int64
+	OldestQueuedAt                 *time.Time // nil when nothing waits
+	Sent, Undeliverable, MaybeSent int64
+	RefusedBots                    []uuid.UUID // at most 100
+	OwnerEvents                    int64
+}
+
+const healthSQL = `
+SELECT w.n, w.oldest, o.sent, o.undeliverable, o.maybe_sent, b.refused, e.n
+FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
+      WHERE state < 2 AND ($1::uuid IS NULL OR merchant_id = $1)) w,
+     (SELECT count(*) FILTER (WHERE state = 2) AS sent, count(*) FILTER (WHERE state = 3) AS undeliverable,
+             count(*) FILTER (WHERE state = 4) AS maybe_sent
+      FROM outcomes WHERE at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) o,
+     (SELECT COALESCE(array_agg(r.bot_id), '{}') AS refused
+      FROM (SELECT bot_id FROM bots WHERE refused_at IS NOT NULL AND ($1::uuid IS NULL OR merchant_id = $1)
+            ORDER BY refused_at DESC LIMIT 100) r) b,
+     (SELECT count(*) AS n FROM notifications
+      WHERE channel = 2 AND created_at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) e`
+
+// Health counts for one merchant, or for all when merchant is nil.
+func (s *Store) Health(ctx context.Context, merchant *uuid.UUID) (Health, error) {
+	var h Health
+	err := s.pool.QueryRow(ctx, healthSQL, merchant).
+		Scan(&h.Queued, &h.OldestQueuedAt, &h.Sent, &h.Undeliverable, &h.MaybeSent, &h.RefusedBots, &h.OwnerEvents)
+	if err != nil {
+		return Health{}, fmt.Errorf("count notifications: %w", err)
+	}
+	return h, nil
+}

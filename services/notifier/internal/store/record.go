@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
+)
+
+// Intent is one thing to tell, as it is first written. Content belongs to Telegram intents and is sealed; Event belongs to
+// WebSocket intents and is a JSON object.
+type Intent struct {
+	MerchantID, ID, PaymentID, BotID uuid.UUID
+
+	Key         string // the idempotency key within the sale
+	Kind        string
+	Channel     Channel
+	Traceparent string
+	ChatID      int64 // 0: undeliverable at once
+	Content     []byte
+	Event       []byte
+}
+
+// Notification is a row as callers may see it.
+type Notification struct {
+	ID, MerchantID, PaymentID uuid.UUID
+
+	Kind      string
+	Channel   Channel
+	State     State
+	Reason    string // of a queued one: why it waits
+	MessageID int64
+	Attempts  int32
+	CreatedAt time.Time
+	SentAt    *time.Time // nil until sent
+	NextAt    *time.Time // nil when it is not going to be tried
+}
+
+// Recorded is a notification with whether this call made it.
+type Recorded struct {
+	Notification
+	Created bool
+}
+
+// Rows are inserted sale by sale so that two batches with the same sales wait for each other in one order; within a sale, and
+// in the queue, the caller's order is kept. The chat id 0 ends a message before it begins.
+const recordSQL = `
+WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
+                         $9::bigint[], $10::bytea[], $11::text[])
+        WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, channel, traceparent, chat_id, content, event, ord)
+), fresh AS (
+    INSERT INTO notifications (merchant_id, id, payment_id, bot_id, key, kind, channel, state, reason, traceparent, sent_at, event)
+    SELECT merchant_id, id, payment_id, bot_id, key, kind, channel,
+           CASE WHEN channel = 2 THEN 2 WHEN chat_id = 0 THEN 3 ELSE 1 END,
+           CASE WHEN channel = 1 AND chat_id = 0 THEN 'no_chat' ELSE '' END,
+           traceparent, CASE WHEN channel = 2 THEN clock_timestamp() END, event::json
+    FROM given
+    ORDER BY merchant_id, payment_id, ord
+    ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
+    RETURNING merchant_id, id, bot_id, state, reason, created_at, sent_at
+), queued AS (
+    INSERT INTO telegram_queue (merchant_id, notification_id, payment_id, bot_id, chat_id, content, traceparent, created_at)
+    SELECT g.merchant_id, g.id, g.payment_id, g.bot_id, g.chat_id, g.content, g.traceparent, f.created_at
+    FROM given g JOIN fresh f ON f.merchant_id = g.merchant_id AND f.id = g.id
+    WHERE f.state = 1
+    ORDER BY g.ord
+), hopeless AS (
+    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent)
+    SELECT g.merchant_id, g.id, g.payment_id, g.kind, g.channel, f.state, f.reason, 0, g.traceparent
+    FROM given g JOIN fresh f ON f.merchant_id = g.merchant_id AND f.id = g.id
+    WHERE f.state = 3
+)
+SELECT f.id, f.state,
+       CASE WHEN f.state <> 1 THEN f.reason WHEN b.bot_id IS NULL THEN 'no_bot' WHEN b.refused_at IS NOT NULL THEN 'bot_unauthorized' ELSE '' END,
+       f.created_at, f.sent_at
+FROM fresh f LEFT JOIN bots b ON b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id`
+
+// Record writes the intents in one transaction and returns them in order; one whose (MerchantID, PaymentID, Key) exists, or
+// stands earlier in the same call, is answered with the first one and writes nothing. All or nothing.
+func (s *Store) Record(ctx context.Context, intents []Intent) ([]Recorded, error) {
+	out := make([]Recorded, len(intents))
+	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		events, outcomes, err := s.insert(ctx, tx, intents, out)
+		if err != nil {
+			return fmt.Errorf("record notifications: %w", err)
+		}
+		if err := s.existing(ctx, tx, intents, out); err != nil {
+			return fmt.Errorf("look up notifications: %w", err)
+		}
+		if events {
+			if err := s.events.Notify(ctx, tx, ""); err != nil {
+				return err
+			}
+		}
+		if outcomes {
+			return s.outcomes.Notify(ctx, tx, "")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded) (events, outcomes bool, err error) {
+	n := len(intents)
+	var (
+		merchant, id    = make([][16]byte, n), make([][16]byte, n)
+		payment, bot    = make([][16]byte, n), make([][16]byte, n)
+		key, kind, from = make([]string, n), make([]string, n), make([]string, n)
+		channel, chat   = make([]int16, n), make([]int64, n)
+		content         = make([][]byte, n)
+		event           = make([]*string, n)
+		at              = make(map[uuid.UUID]int, n)
+	)
+	for i, x := range intents {
+		merchant[i], id[i], payment[i], bot[i] = x.MerchantID, x.ID, x.PaymentID, x.BotID
+		key[i], kind[i], from[i] = x.Key, x.Kind, x.Traceparent
+		channel[i], chat[i], content[i] = int16(x.Channel), x.ChatID, x.Content
+		if x.Event != nil {
+			text := string(x.Event)
+			event[i] = &text
+		}
+		at[x.ID] = i
+		out[i] = Recorded{} // the transaction may run again
+	}
+	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event)
+	if err != nil {
+		return false, false, err
+	}
+	var (
+		fresh uuid.UUID
+		r     Notification
+	)
+	_, err = pgx.ForEachRow(rows, []any{&fresh, &r.State, &r.Reason, &r.CreatedAt, &r.SentAt}, func() error {
+		x := intents[at[fresh]]
+		one := r
+		one.ID, one.MerchantID, one.PaymentID, one.Kind, one.Channel = x.ID, x.MerchantID, x.PaymentID, x.Kind, x.Channel
+		if one.State == Queued && one.Reason == "" {
+			one.NextAt = &one.CreatedAt
+		}
+		events = events || one.Channel == WebSocket
+		outcomes = outcomes || one.State == Undeliverable
+		out[at[fresh]] = Recorded{Notification: one, Created: true}
+		r = Notification{}
+		return nil
+	})
+	return events, outcomes, err
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
+)
+
+// Result is what became of one claimed message. State Queued means that it is tried again after Wait.
+type Result struct {
+	MerchantID, ID uuid.UUID
+
+	Attempt     int32 // of the claim; a result of an earlier claim cannot reschedule a later one
+	State       State
+	Reason      string
+	MessageID   int64
+	ChatID      int64         // where the chat is now; it differs from the claim's when the group moved
+	Wait        time.Duration // until the next attempt, or how long the chat stays quiet after a final result
+	Forbidden   bool
+	Traceparent string // of the sending; empty keeps the notification's
+}
+
+// BotNotice is what an answer said about a whole bot: wait that long, or (Refused) the token is not good any more.
+type BotNotice struct {
+	MerchantID, BotID uuid.UUID
+
+	Version int64 // the token's version that was used
+	Refused bool
+	Wait    time.Duration
+}
+
+const noticeSQL = `
+UPDATE bots b
+SET refused_at = CASE WHEN g.refused THEN now() ELSE b.refused_at END,
+    paused_until = greatest(b.paused_until, now() + make_interval(secs => g.wait))
+FROM (
+    SELECT merchant_id, bot_id, version, bool_or(refused) AS refused, max(wait) AS wait
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::float8[]) AS g (merchant_id, bot_id, version, refused, wait)
+    GROUP BY merchant_id, bot_id, version
+) g
+WHERE b.merchant_id = g.merchant_id AND b.bot_id = g.bot_id AND b.version = g.version`
+
+// A final result takes the content (with its link) out of the queue; the row stays as the mark that keeps its chat quiet. The
+// chat's next message is put behind that mark. Outcomes follow what really changed in notifications.
+const settleSQL = `
+WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::float8[],
+                         $9::boolean[], $10::text[])
+        AS g (merchant_id, id, attempt, state, reason, message_id, chat_id, wait, forbidden, traceparent)
+), done AS (
+    UPDATE telegram_queue q
+    SET state = 2, content = NULL, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait)
+    FROM given g
+    WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state > 1
+    RETURNING q.merchant_id, q.bot_id, q.chat_id, q.seq, q.due_at
+), again AS (
+    UPDATE telegram_queue q
+    SET state = 0, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait),
+        reason = g.reason, forbidden = g.forbidden
+    FROM given g
+    WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state = 1
+), behind AS (
+    UPDATE telegram_queue q SET due_at = greatest(q.due_at, d.due_at)
+    FROM done d CROSS JOIN LATERAL (
+        SELECT w.notification_id FROM telegram_queue w
+        WHERE w.merchant_id = d.merchant_id AND w.bot_id = d.bot_id AND w.chat_id = d.chat_id AND w.seq > d.seq AND w.state = 0
+        ORDER BY w.seq LIMIT 1) n
+    WHERE q.merchant_id = d.merchant_id AND q.notification_id = n.notification_id
+), told AS (
+    UPDATE notifications n
+    SET state = g.state, reason = g.reason, message_id = g.message_id, attempts = g.attempt,
+        sent_at = CASE WHEN g.state = 2 THEN now() END
+    FROM given g
+    WHERE n.merchant_id = g.merchant_id AND n.id = g.id AND g.state > 1 AND (n.state = 1 OR n.state = 4 AND g.state = 2)
+    RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id,
+              COALESCE(NULLIF(g.traceparent, ''), n.traceparent) AS traceparent
+), logged AS (
+    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent)
+    SELECT merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent FROM told
+    RETURNING 1
+)
+SELECT count(*) FROM logged`
+
+// Settle writes many results in one statement and what their answers said about bots, in one transaction. A result whose
+// message was settled or lost its lease meanwhile changes nothing, except that "sent" corrects "maybe sent". Calling it twice
+// is safe.
+func (s *Store) Settle(ctx context.Context, results []Result, notices []BotNotice) error {
+	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := notice(ctx, tx, notices); err != nil {
+			return err
+		}
+		logged, err := settle(ctx, tx, results)
+		if err != nil || logged == 0 {
+			return err
+		}
+		return s.outcomes.Notify(ctx, tx, "")
+	})
+	if err != nil {
+		return fmt.Errorf("settle messages: %w", err)
+	}
+	return nil
+}
+
+func settle(ctx context.Context, tx pgx.Tx, results []Result) (logged int, err error) {
+	n := len(results)
+	if n == 0 {
+		return 0, nil
+	}
+	var (
+		merchant, id      = make([][16]byte, n), make([][16]byte, n)
+		attempt, state    = make([]int32, n), make([]int16, n)
+		reason, trace     = make([]string, n), make([]string, n)
+		messageID, chatID = make([]int64, n), make([]int64, n)
+		wait              = make([]float64, n)
+		forbidden         = make([]bool, n)
+	)
+	for i, r := range results {
+		merchant[i], id[i], attempt[i], state[i], reason[i] = r.MerchantID, r.ID, r.Attempt, int16(r.State), r.Reason
+		messageID[i], chatID[i], wait[i], forbidden[i], trace[i] = r.MessageID, r.ChatID, r.Wait.Seconds(), r.Forbidden, r.Traceparent
+	}
+	err = tx.QueryRow(ctx, settleSQL, merchant, id, attempt, state, reason, messageID, chatID, wait, forbidden, trace).Scan(&logged)
+	return logged, err
+}
+
+func notice(ctx context.Context, tx pgx.Tx, notices []BotNotice) error {
+	n := len(notices)
+	if n == 0 {
+		return nil
+	}
+	var (
+		merchant, bot = make([][16]byte, n), make([][16]byte, n)
+		version       = make([]int64, n)
+		refused       = make([]bool, n)
+		wait          = make([]float64, n)
+	)
+	for i, x := range notices {
+		merchant[i], bot[i], version[i], refused[i], wait[i] = x.MerchantID, x.BotID, x.Version, x.Refused, x.Wait.Seconds()
+	}
+	_, err := tx.Exec(ctx, noticeSQL, merchant, bot, version, refused, wait)
+	return err
+}

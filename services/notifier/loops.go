@@ -1,0 +1,92 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+const (
+	interruptedEvery = 2 * time.Second
+	sweepEvery       = time.Second
+	sweepBatch       = 2000
+	stopMargin       = 15 * time.Second
+	headerTimeout    = 10 * time.Second
+	httpIdle         = 2 * time.Minute
+)
+
+// settleInterrupted finds messages of processes that died while sending.
+func (s *Service) settleInterrupted(ctx context.Context) error {
+	return every(ctx, interruptedEvery, "interrupted messages are not settled", func(ctx context.Context) (bool, error) {
+		n, err := s.store.Interrupted(ctx, sweepBatch)
+		if n > 0 {
+			slog.WarnContext(ctx, "messages were interrupted while being sent", slog.Int("messages", n))
+			s.sender.Wake()
+		}
+		return n == sweepBatch, err
+	})
+}
+
+// sweep removes what is of no use any more.
+func (s *Service) sweep(ctx context.Context) error {
+	return every(ctx, sweepEvery, "sweep is behind", func(ctx context.Context) (bool, error) {
+		n, err := s.store.Sweep(ctx, sweepBatch)
+		return n == sweepBatch, err
+	})
+}
+
+// every calls do at once and then after each pause, without one while do says that there is more. Errors are logged, the same
+// one once, and never end it.
+func every(ctx context.Context, pause time.Duration, complaint string, do func(context.Context) (more bool, err error)) error {
+	last := ""
+	for {
+		more, err := do(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			last = ""
+		case err.Error() != last:
+			last = err.Error()
+			slog.ErrorContext(ctx, complaint, slog.Any("error", err))
+		}
+		if more && err == nil {
+			continue
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil
+		case <-wait.C:
+		}
+	}
+}
+
+// serveHTTP serves the streams alone. Streams end with the hub, which is closed after this: so they are not waited for here.
+func (s *Service) serveHTTP(ctx context.Context) error {
+	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: httpIdle, MaxHeaderBytes: 16 << 10}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		s.hub.Close()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), headerTimeout)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			slog.WarnContext(ctx, "http connections cut", slog.Any("error", err))
+			_ = srv.Close() // what cannot be closed gently
+		}
+	})
+	err := srv.Serve(s.deps.HTTP)
+	if stop() {
+		return fmt.Errorf("serve streams: %w", err)
+	}
+	<-done
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve streams: %w", err)
+	}
+	return nil
+}

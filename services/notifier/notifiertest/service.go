@@ -1,0 +1,167 @@
+package notifiertest
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	"github.com/baixapay/baixa/internal/auth"
+	"github.com/baixapay/baixa/internal/rpcerr"
+)
+
+// Notify records one.
+func (f *Fake) Notify(ctx context.Context, r *notifierv1.NotifyRequest) (*notifierv1.NotifyResponse, error) {
+	if err := f.enter(ctx, "Notify"); err != nil {
+		return nil, err
+	}
+	if err := check(ctx, r); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.record(r), nil
+}
+
+// BatchNotify records all or nothing.
+func (f *Fake) BatchNotify(ctx context.Context, r *notifierv1.BatchNotifyRequest) (*notifierv1.BatchNotifyResponse, error) {
+	if err := f.enter(ctx, "BatchNotify"); err != nil {
+		return nil, err
+	}
+	if n := len(r.GetRequests()); n < 1 || n > 500 {
+		return nil, rpcerr.Invalid("requests", "1 to 500 requests")
+	}
+	for _, one := range r.GetRequests() {
+		if err := check(ctx, one); err != nil {
+			return nil, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := &notifierv1.BatchNotifyResponse{}
+	for _, one := range r.GetRequests() {
+		out.Responses = append(out.Responses, f.record(one))
+	}
+	return out, nil
+}
+
+// GetNotifications lists a sale's.
+func (f *Fake) GetNotifications(ctx context.Context, r *notifierv1.GetNotificationsRequest) (*notifierv1.GetNotificationsResponse, error) {
+	if err := f.enter(ctx, "GetNotifications"); err != nil {
+		return nil, err
+	}
+	merchant, err := auth.From(ctx).Scope(r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	out := &notifierv1.GetNotificationsResponse{}
+	f.locked(func() {
+		for _, n := range f.rows {
+			if n.PaymentId == r.GetPaymentId() && (merchant == "" || n.MerchantId == merchant) {
+				out.Notifications = append(out.Notifications, proto.CloneOf(n))
+			}
+		}
+	})
+	return out, nil
+}
+
+// PutBot keeps a bot.
+func (f *Fake) PutBot(ctx context.Context, r *notifierv1.PutBotRequest) (*notifierv1.PutBotResponse, error) {
+	if err := f.enter(ctx, "PutBot"); err != nil {
+		return nil, err
+	}
+	merchant, err := auth.From(ctx).Merchant(r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	f.locked(func() { f.bots[merchant+"/"+r.GetBotId()] = proto.CloneOf(r) })
+	return &notifierv1.PutBotResponse{BotId: r.GetBotId(), UpdatedAt: timestamppb.Now()}, nil
+}
+
+// CreateStreamTicket makes a ticket that opens nothing.
+func (f *Fake) CreateStreamTicket(ctx context.Context, r *notifierv1.CreateStreamTicketRequest) (*notifierv1.CreateStreamTicketResponse, error) {
+	if err := f.enter(ctx, "CreateStreamTicket"); err != nil {
+		return nil, err
+	}
+	if _, err := auth.From(ctx).Merchant(r.GetMerchantId()); err != nil {
+		return nil, err
+	}
+	expires := timestamppb.Now()
+	expires.Seconds += 60
+	return &notifierv1.CreateStreamTicketResponse{Ticket: "bxt_test_" + auth.Random(), ExpiresAt: expires}, nil
+}
+
+// GetHealth counts everything ever recorded.
+func (f *Fake) GetHealth(ctx context.Context, r *notifierv1.GetHealthRequest) (*notifierv1.GetHealthResponse, error) {
+	if err := f.enter(ctx, "GetHealth"); err != nil {
+		return nil, err
+	}
+	merchant, err := auth.From(ctx).Scope(r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	out := &notifierv1.GetHealthResponse{}
+	f.locked(func() {
+		for _, n := range f.rows {
+			switch {
+			case merchant != "" && n.MerchantId != merchant:
+			case n.Channel == notifierv1.Channel_CHANNEL_WEBSOCKET:
+				out.OwnerEvents++
+			case n.State == notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED:
+				if out.Queued++; out.OldestQueuedAt == nil {
+					out.OldestQueuedAt = n.CreatedAt
+				}
+			case n.State == notifierv1.NotificationState_NOTIFICATION_STATE_SENT:
+				out.Sent++
+			case n.State == notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE:
+				out.Undeliverable++
+			default:
+				out.MaybeSent++
+			}
+		}
+	})
+	return out, nil
+}
+
+// FollowOutcomes streams outcomes, one a message, until the caller or the server goes. The cursor is their number.
+func (f *Fake) FollowOutcomes(r *notifierv1.FollowOutcomesRequest, out notifierv1.NotifierService_FollowOutcomesServer) error {
+	if err := f.enter(out.Context(), "FollowOutcomes"); err != nil {
+		return err
+	}
+	if !auth.From(out.Context()).Operator {
+		return rpcerr.Denied("outcomes of all merchants are for operators only")
+	}
+	next, err := strconv.Atoi(r.GetCursor())
+	if err != nil && r.GetCursor() != "" {
+		return rpcerr.Invalid("cursor", "a cursor of this stream, or nothing")
+	}
+	for {
+		var (
+			fresh   []*notifierv1.Outcome
+			changed chan struct{}
+		)
+		f.locked(func() { fresh, changed = f.outcomes[min(next, len(f.outcomes)):], f.changed })
+		for _, o := range fresh {
+			next++
+			if err := out.Send(&notifierv1.FollowOutcomesResponse{Outcomes: []*notifierv1.Outcome{o}, Cursor: strconv.Itoa(next)}); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-changed:
+		case <-out.Context().Done():
+			return out.Context().Err()
+		}
+	}
+}
+
+func kindOf(r *notifierv1.NotifyRequest) string {
+	if e := r.GetOwnerEvent(); e != nil {
+		return e.GetType()
+	}
+	kind, _, _ := strings.Cut(r.GetKey(), ":")
+	return kind
+}
