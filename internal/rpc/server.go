@@ -174,7 +174,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	})
 	err := s.grpc.Serve(l)
 	if cancel() { // not stopped by ctx
-		if errors.Is(err, grpc.ErrServerStopped) {
+		if err == nil || errors.Is(err, grpc.ErrServerStopped) { // another listener's stop came first
 			return nil
 		}
 		return fmt.Errorf("serve %s on %s: %w", s.cfg.Name, l.Addr(), err)
