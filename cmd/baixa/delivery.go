@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+
+	"github.com/baixapay/baixa/internal/run"
+	"github.com/baixapay/baixa/services/delivery"
+)
+
+type deliveryCmd struct {
+	serviceFlags
+	delivery.Config `envprefix:"BAIXA_DELIVERY_"`
+	HTTP            string `env:"BAIXA_HTTP" required:"" help:"Address of the delivery pages, such as 127.0.0.1:8081." placeholder:"ADDRESS"`
+}
+
+func (c deliveryCmd) Run(ctx context.Context) error {
+	tel, err := c.setUp(ctx, "delivery")
+	if err != nil {
+		return err
+	}
+	defer tel.end()
+	o, err := c.open()
+	if err != nil {
+		return err
+	}
+	web, err := listen("http", c.HTTP)
+	if err != nil {
+		return err
+	}
+	if !c.NoMigrate {
+		if err := delivery.Migrate(ctx, c.DSN); err != nil {
+			return err
+		}
+	}
+	s, err := delivery.New(ctx, c.Config, delivery.Deps{Listener: o.listener, HTTP: web, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
+	if err != nil {
+		return err
+	}
+	var g run.Group
+	g.Add("delivery", s.Run)
+	return run.Main(ctx, &g)
+}

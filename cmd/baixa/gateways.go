@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/baixapay/baixa/internal/run"
+	"github.com/baixapay/baixa/services/gateways"
+)
+
+type gatewaysCmd struct {
+	serviceFlags
+	gateways.Config `envprefix:"BAIXA_GATEWAYS_"`
+}
+
+func (c gatewaysCmd) Run(ctx context.Context) error {
+	tel, err := c.setUp(ctx, "gateways")
+	if err != nil {
+		return err
+	}
+	defer tel.end()
+	o, err := c.open()
+	if err != nil {
+		return err
+	}
+	if !c.NoMigrate {
+		if err := gateways.Migrate(ctx, c.DSN); err != nil {
+			return err
+		}
+	}
+	s, err := gateways.New(ctx, c.Config, gateways.Deps{Listener: o.listener, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
+	if err != nil {
+		return err
+	}
+	var g run.Group
+	g.Add("gateways", s.Run)
+	return run.Main(ctx, &g)
+}

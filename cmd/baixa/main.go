@@ -1,0 +1,80 @@
+// Baixa settles every PIX sale, even when the webhook never comes. One binary holds all services and tools; `baixa help` lists them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/baixapay/baixa/internal/config"
+	"github.com/baixapay/baixa/internal/run"
+)
+
+// version is set when a release is built.
+var version = "development"
+
+type cli struct {
+	Config config.File `env:"BAIXA_CONFIG" help:"YAML file with settings; flags and environment go before it." placeholder:"FILE"`
+
+	Up       upCmd       `cmd:"" help:"Everything in one process, with a PostgreSQL of its own when none is given."`
+	Demo     demoCmd     `cmd:"" help:"The whole system with simulators: 43 paid sales that no webhook announced settle by themselves."`
+	Payments paymentsCmd `cmd:"" help:"The payments service alone."`
+	Gateways gatewaysCmd `cmd:"" help:"The gateways service alone."`
+	Delivery deliveryCmd `cmd:"" help:"The delivery service alone."`
+	Notifier notifierCmd `cmd:"" help:"The notifier service alone."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring a database to this version and exit."`
+	Keyset   keysetCmd   `cmd:"" help:"Write a new keyset and service key for separate services."`
+	Explain  explainCmd  `cmd:"" help:"Tell the story of a sale, found by any id."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
+	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
+	Import   importCmd   `cmd:"" help:"Take over sales from another system."`
+	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	os.Exit(start(os.Args[1:]))
+}
+
+func start(args []string) int {
+	var c cli
+	k, err := config.Parse(&c, args, config.Options{Name: "baixa", EnvPrefix: "BAIXA_",
+		Description: "Settles every PIX sale, even when the webhook never comes."})
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		fmt.Fprintf(os.Stderr, "baixa: %v\n`baixa %s --help` lists what there is\n", err, parse.Context.Command())
+		return 2
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "baixa: %v\n", err)
+		return 2
+	}
+	k.BindTo(context.Background(), (*context.Context)(nil))
+	err = k.Run()
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, run.ErrForced):
+		return 130
+	}
+	fmt.Fprintf(os.Stderr, "baixa: %v\n", err)
+	return 1
+}
+
+// exitCode ends the program with a code and nothing more to say.
+type exitCode int
+
+func (exitCode) Error() string { return "" }
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	_, err := fmt.Println("baixa", version)
+	return err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/baixapay/baixa/cmd/baixa/internal/secrets"
+	"github.com/baixapay/baixa/cmd/baixa/internal/stack"
+	"github.com/baixapay/baixa/internal/run"
+)
+
+type upCmd struct {
+	logFlags
+	Data           secrets.Folder `env:"BAIXA_DATA" help:"Folder for secrets and, without a DSN, the database." placeholder:"FOLDER"`
+	DSN            string         `env:"BAIXA_DSN" help:"PostgreSQL to use instead of one of our own: postgres://…" placeholder:"DSN"`
+	HTTP           string         `env:"BAIXA_HTTP" default:"127.0.0.1:8080" help:"Address of the API, webhooks, pages and sockets."`
+	GRPC           string         `env:"BAIXA_GRPC" default:"127.0.0.1:7001" help:"Address of gRPC for API keys; loopback only."`
+	PublicURL      string         `env:"BAIXA_PUBLIC_URL" help:"Where buyers and providers reach the HTTP address, https://…" placeholder:"URL"`
+	TrustedProxies []string       `env:"BAIXA_TRUSTED_PROXIES" help:"Proxies whose forwarding headers are believed." placeholder:"CIDR"`
+}
+
+func (c upCmd) Run(ctx context.Context) error {
+	tel, err := c.setUp(ctx, "baixa")
+	if err != nil {
+		return err
+	}
+	defer tel.end()
+	if c.Data == "" {
+		if c.Data, err = secrets.Default(); err != nil {
+			return err
+		}
+	}
+	s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
+		TrustedProxies: c.TrustedProxies, Version: version, Metrics: tel.Metrics})
+	if err != nil {
+		return err
+	}
+	c.welcome(s)
+	var g run.Group
+	g.Add("baixa", s.Run)
+	return run.Main(ctx, &g)
+}
+
+func (c upCmd) welcome(s *stack.Stack) {
+	database := c.DSN
+	if database == "" {
+		database = "private PostgreSQL in " + c.Data.Postgres()
+	} else {
+		database = "the PostgreSQL that was given"
+	}
+	fmt.Fprintf(os.Stderr, `Baixa está de pé. / Baixa is up.
+
+  API e webhooks   %s   (/docs)
+  gRPC             %s
+  dados / data     %s   (%s)
+`, s.URL, s.GRPC, c.Data, database)
+	if s.NewKey {
+		fmt.Fprintf(os.Stderr, `
+  Chave do operador, mostrada só agora / operator's key, shown only now:
+  %s
+  (comandos nesta máquina a leem de %s)
+`, s.OperatorKey, c.Data.OperatorKeyFile())
+	}
+	fmt.Fprintln(os.Stderr)
+}

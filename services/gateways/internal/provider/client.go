@@ -1,0 +1,222 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// What a Client uses when its config says nothing.
+const (
+	DefaultTimeout = 20 * time.Second
+	DefaultMaxBody = 1 << 20
+	maxRedirects   = 3
+)
+
+// ClientConfig describes a Client; the zero value is a usable one.
+type ClientConfig struct {
+	// Transport performs the requests; nil is NewTransport().
+	Transport http.RoundTripper
+	// Timeout bounds a call whose context has no nearer deadline; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// MaxBody is the largest answer read, in bytes; 0 is DefaultMaxBody.
+	MaxBody int64
+	// Tracer provider for the span of each call; nil is the global one.
+	Tracer trace.TracerProvider
+	// Now is the clock for Retry-After dates; nil is time.Now.
+	Now func() time.Time
+	// UserAgent is sent where an adapter prescribes none; "" is "baixa".
+	UserAgent string
+}
+
+// Client performs the calls of all adapters: one pool of kept connections, answers bounded in size and time, failures
+// sorted into the taxonomy, and no secret in anything that comes out of it. Safe for concurrent use.
+type Client struct {
+	http      *http.Client
+	timeout   time.Duration
+	maxBody   int64
+	tracer    trace.Tracer
+	now       func() time.Time
+	userAgent string
+}
+
+// NewClient checks config and fills in what it does not say.
+func NewClient(config ClientConfig) (*Client, error) {
+	if config.Timeout < 0 || config.MaxBody < 0 {
+		return nil, errors.New("new provider client: timeout and max body must not be negative")
+	}
+	c := &Client{timeout: config.Timeout, maxBody: config.MaxBody, now: config.Now, userAgent: config.UserAgent}
+	if c.timeout == 0 {
+		c.timeout = DefaultTimeout
+	}
+	if c.maxBody == 0 {
+		c.maxBody = DefaultMaxBody
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.userAgent == "" {
+		c.userAgent = "baixa"
+	}
+	tracers := config.Tracer
+	if tracers == nil {
+		tracers = otel.GetTracerProvider()
+	}
+	c.tracer = tracers.Tracer("github.com/baixapay/baixa/services/gateways/internal/provider")
+	transport := config.Transport
+	if transport == nil {
+		transport = NewTransport()
+	}
+	c.http = &http.Client{Transport: transport, CheckRedirect: sameHostReads}
+	return c, nil
+}
+
+// NewTransport keeps connections alive, speaks TLS 1.2 or newer, and allows many calls to one host at once.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          512,
+		MaxIdleConnsPerHost:   128,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+}
+
+// sameHostReads follows a read's redirect within one origin, so that no secret travels elsewhere; any other redirect
+// becomes the answer itself and, with it, a contract error.
+func sameHostReads(next *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme || len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// Now is the client's clock, for adapters that keep tokens.
+func (c *Client) Now() time.Time { return c.now() }
+
+// Do performs one call. It returns the answer of a 2xx, or an *Error for everything else; the answer's body is read
+// whole and at most MaxBody bytes long. There are no retries.
+func (c *Client) Do(ctx context.Context, request Request) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	red := newRedactor(request.secrets()...)
+	target, err := request.target()
+	if err != nil {
+		return nil, err
+	}
+	endpoint := request.endpoint()
+	ctx, span := c.tracer.Start(ctx, "provider "+string(request.Op), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("provider", string(request.Provider)),
+		attribute.String("http.request.method", request.method()),
+		attribute.String("url.template", request.Path),
+		attribute.String("server.address", target.Hostname()),
+	))
+	defer span.End()
+	response, err := c.exchange(ctx, request, target, endpoint, red)
+	if response != nil {
+		span.SetAttributes(attribute.Int("http.response.status_code", response.HTTPStatus))
+		if err == nil {
+			err = c.classify(response)
+		}
+	}
+	tap(ctx, request, target, response, err, red)
+	if err != nil {
+		span.SetAttributes(attribute.String("error.type", string(KindOf(err))))
+		span.SetStatus(codes.Error, string(KindOf(err)))
+		return nil, err
+	}
+	return response, nil
+}
+
+func (c *Client) exchange(ctx context.Context, request Request, target *url.URL, endpoint string, red redactor) (*Response, error) {
+	failed := func(kind Kind, reason string, err error) *Error {
+		return &Error{Kind: kind, Provider: request.Provider, Op: request.Op, Endpoint: endpoint, Reason: reason, Err: err}
+	}
+	var body io.Reader
+	if request.Body != nil {
+		text, err := json.Marshal(request.Body)
+		if err != nil {
+			return nil, failed(KindInvalidRequest, "request cannot be written as json", nil)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, request.method(), "", body)
+	if err != nil {
+		return nil, failed(KindInvalidRequest, "request cannot be made", nil)
+	}
+	req.URL, req.Host = target, target.Host
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range request.Header {
+		req.Header.Set(name, value)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, failed(KindTransient, "no answer", safeCause(ctx, err, red))
+	}
+	defer res.Body.Close()
+	response := &Response{Provider: request.Provider, Op: request.Op, Endpoint: endpoint, HTTPStatus: res.StatusCode,
+		Header: res.Header, red: red}
+	response.Body, err = readAll(res, c.maxBody+1)
+	if int64(len(response.Body)) > c.maxBody {
+		response.Body, response.oversized = response.Body[:c.maxBody], true
+		return response, nil
+	}
+	if err != nil {
+		e := failed(KindTransient, "answer broke off", safeCause(ctx, err, red))
+		e.HTTPStatus = res.StatusCode
+		return response, e
+	}
+	return response, nil
+}
+
+func readAll(res *http.Response, limit int64) ([]byte, error) {
+	size := int64(2 << 10)
+	if res.ContentLength > 0 {
+		size = min(res.ContentLength+1, limit)
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := buffer.ReadFrom(io.LimitReader(res.Body, limit))
+	return buffer.Bytes(), err
+}
+
+// safeCause keeps what callers branch on (cancelled, deadline) and turns the rest into text without the URL.
+func safeCause(ctx context.Context, err error, red redactor) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		err = inURL.Err
+	}
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return context.DeadlineExceeded
+	}
+	text := red.line(err.Error(), 200)
+	if strings.Contains(text, "://") {
+		text = "connection to the provider failed"
+	}
+	return errors.New(text)
+}

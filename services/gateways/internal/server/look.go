@@ -1,0 +1,292 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptrace"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/gateways/internal/account"
+	"github.com/baixapay/baixa/services/gateways/internal/gate"
+	"github.com/baixapay/baixa/services/gateways/internal/provider"
+)
+
+const (
+	// Intervals between looks at one sale that are at least this long are the provider's prohibition, kept here for all
+	// replicas; shorter ones are our own politeness, which the polling schedule keeps.
+	prohibited = 30 * time.Second
+	// fairTime is what a provider must have had before a timeout counts against it.
+	fairTime = 3 * time.Second
+	// What a batch keeps of its caller's time to bring the answers home.
+	homeShare, homeMost = 20, 500 * time.Millisecond
+)
+
+// look is one question about one charge. Exactly one goroutine at a time owns it.
+type look struct {
+	key         account.Key
+	ref         provider.Ref
+	traceparent string
+	result      *gatewaysv1.PollResult
+
+	account *account.Account
+	adapter provider.Adapter
+	sale    string // see usable
+	claimed bool   // the sale's interval is taken
+	probe   bool
+}
+
+// group is the looks of one account, in the order of the questions.
+type group struct {
+	account *account.Account
+	items   []*look
+	rule    provider.PollRule
+}
+
+// looks answers every item that has no result yet. The error is our own store's; what providers do is in the results.
+func (s *Server) looks(ctx context.Context, items []*look, found map[account.Key]*account.Account) error {
+	groups, needs := s.group(items, found)
+	if len(groups) == 0 {
+		return nil
+	}
+	permits, err := s.c.Gate.Ask(ctx, needs)
+	if err != nil {
+		return err
+	}
+	for i, g := range groups {
+		p := permits[g.account.Key]
+		for n, item := range g.items {
+			if n >= p.Granted {
+				item.result = denied(p)
+			} else {
+				item.probe = p.Probe
+			}
+		}
+		groups[i].items = g.items[:min(p.Granted, len(g.items))]
+	}
+	for _, g := range groups {
+		if err := s.claim(ctx, g); err != nil {
+			return err
+		}
+	}
+	s.ask(ctx, groups)
+	for _, g := range groups {
+		s.giveBack(ctx, g)
+	}
+	return ctx.Err()
+}
+
+// group sorts the questions by account and answers those that need no call.
+func (s *Server) group(items []*look, found map[account.Key]*account.Account) ([]group, []gate.Need) {
+	at := map[account.Key]int{}
+	var groups []group
+	for _, item := range items {
+		a := found[item.key]
+		if a == nil {
+			item.result = refusal(gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST, 0, "no such account for this merchant")
+			continue
+		}
+		n, ok := at[item.key]
+		if !ok {
+			adapter, err := s.c.Registry.Lookup(string(a.Provider))
+			if err != nil {
+				item.result = refusal(gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST, 0, "the account's provider is not known to this version")
+				continue
+			}
+			n = len(groups)
+			at[item.key] = n
+			groups = append(groups, group{account: a, rule: adapter.Capabilities().Poll})
+			item.adapter = adapter
+		} else {
+			item.adapter = groups[n].items[0].adapter
+		}
+		item.account = a
+		groups[n].items = append(groups[n].items, item)
+	}
+	kept, needs := groups[:0], make([]gate.Need, 0, len(groups))
+	for _, g := range groups {
+		c := g.items[0].adapter.Capabilities()
+		askable := g.items[:0]
+		for _, item := range g.items {
+			if item.sale = usable(c, item.ref); item.sale == "" {
+				item.result = refusal(gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST, 0, "no identifier that the provider accepts")
+				continue
+			}
+			askable = append(askable, item)
+		}
+		if g.items = askable; len(askable) > 0 {
+			kept = append(kept, g)
+			needs = append(needs, gate.Need{Account: g.account, Rule: g.rule, Calls: len(askable)})
+		}
+	}
+	return kept, needs
+}
+
+// denied is the answer to a look that the gate did not let through.
+func denied(p gate.Permit) *gatewaysv1.PollResult {
+	switch p.Why {
+	case gate.Paused:
+		return refusal(gatewaysv1.Outcome_OUTCOME_CREDENTIAL, p.Wait, "the account is paused: its credentials were refused")
+	case gate.Breaker:
+		return refusal(gatewaysv1.Outcome_OUTCOME_TRANSIENT, p.Wait, "the provider is failing: breaker open")
+	case gate.Quiet:
+		return refusal(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, p.Wait, "the provider asked for silence")
+	default:
+		return refusal(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, max(p.Wait, time.Millisecond), "the account's call budget is spent")
+	}
+}
+
+// claim takes the sales' intervals where the provider forbids asking again soon.
+func (s *Server) claim(ctx context.Context, g group) error {
+	if g.rule.MinInterval < prohibited || len(g.items) == 0 {
+		return nil
+	}
+	byRef := make(map[string]*look, len(g.items))
+	refs := make([]string, 0, len(g.items))
+	for _, item := range g.items {
+		if byRef[item.sale] != nil { // twice in one batch
+			s.tooSoon(ctx, item, g.rule.MinInterval)
+			continue
+		}
+		byRef[item.sale], item.claimed = item, true
+		refs = append(refs, item.sale)
+	}
+	waits, err := s.c.Store.ClaimLooks(ctx, g.account.Key, refs, g.rule.MinInterval)
+	if err != nil {
+		return err
+	}
+	for sale, wait := range waits {
+		byRef[sale].claimed = false
+		s.tooSoon(ctx, byRef[sale], wait)
+	}
+	return nil
+}
+
+func (s *Server) tooSoon(ctx context.Context, item *look, wait time.Duration) {
+	item.result = refusal(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, max(wait, time.Millisecond), "the provider forbids asking about this sale so soon again")
+	s.unused(ctx, item)
+}
+
+// unused returns what was granted for a call that is not made.
+func (s *Server) unused(ctx context.Context, item *look) {
+	s.c.Gate.Report(ctx, item.account, gate.Result{Op: provider.OpStatus, Granted: 1, Probe: item.probe, Impatient: true})
+}
+
+// giveBack releases intervals whose call was not made.
+func (s *Server) giveBack(ctx context.Context, g group) {
+	var refs []string
+	for _, item := range g.items {
+		if item.claimed && item.result.GetProviderCalls() == 0 {
+			refs = append(refs, item.sale)
+		}
+	}
+	if len(refs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := s.c.Store.ReleaseLooks(ctx, g.account.Key, refs); err != nil {
+		s.c.Log.WarnContext(ctx, "looks not released; their interval ends by itself", slog.Any("error", err))
+	}
+}
+
+// ask makes the calls: those of one account side by side up to a bound, so that a slow provider delays only its own.
+func (s *Server) ask(ctx context.Context, groups []group) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/homeShare, homeMost)))
+		defer cancel()
+	}
+	var todo []func()
+	for _, g := range groups {
+		var next atomic.Int64
+		work := func() {
+			for {
+				n := int(next.Add(1)) - 1
+				if n >= len(g.items) {
+					return
+				}
+				if g.items[n].result == nil {
+					s.look(ctx, g.items[n])
+				}
+			}
+		}
+		for range min(len(g.items), s.c.Parallel) {
+			todo = append(todo, work)
+		}
+	}
+	if len(todo) == 0 {
+		return
+	}
+	var wg sync.WaitGroup
+	for _, work := range todo[1:] {
+		wg.Go(work)
+	}
+	todo[0]()
+	wg.Wait()
+}
+
+// look asks the provider once.
+func (s *Server) look(ctx context.Context, item *look) {
+	leave, p, err := s.c.Gate.Enter(ctx, item.key)
+	if err != nil || leave == nil {
+		item.result = denied(p)
+		if err != nil {
+			item.result = refusal(gatewaysv1.Outcome_OUTCOME_TRANSIENT, time.Second, "no time was left to ask the provider")
+		}
+		s.unused(ctx, item)
+		return
+	}
+	defer leave()
+	var calls counter
+	call, cancel := context.WithTimeout(calls.count(telemetry.Resume(ctx, item.traceparent)), s.c.CallTimeout)
+	defer cancel()
+	start := time.Now()
+	reading, err := s.status(call, item)
+	elapsed := time.Since(start)
+	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
+	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
+	item.result = pollResult(reading, err, calls.made(), elapsed)
+	switch kind := provider.KindOf(err); {
+	case kind == provider.KindRateLimited:
+		item.result.RetryAfter = durationpb.New(s.c.Gate.QuietFor(err))
+	case kind == provider.KindTransient && calls.made() == 0: // the time was over just then
+		item.result.RetryAfter = durationpb.New(time.Second)
+	case kind == provider.KindCredential && calls.made() == 0:
+		item.result.RetryAfter = durationpb.New(gate.DefaultPausedFor)
+	}
+	if err == nil && reading.Status == provider.StatusUnknown {
+		s.unknownWord(call, item.account, reading.ProviderStatus)
+	}
+}
+
+// status keeps an adapter's panic to the one question: looks run outside of the RPC's own goroutine.
+func (s *Server) status(ctx context.Context, item *look) (r provider.Reading, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(item.account.Provider)), slog.Any("panic", v),
+				slog.String("stack", string(debug.Stack())))
+			err = &provider.Error{Kind: provider.KindContract, Provider: item.account.Provider, Op: provider.OpStatus, Reason: "the adapter failed on this answer"}
+		}
+	}()
+	return item.adapter.GetStatus(ctx, item.account.Open, item.ref)
+}
+
+// counter counts the HTTP calls below a context, and whether any of them was sent.
+type counter struct{ conns, sent atomic.Int32 }
+
+func (c *counter) count(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { c.conns.Add(1) },
+		WroteHeaders: func() { c.sent.Add(1) },
+	})
+}
+
+func (c *counter) made() int       { return int(c.conns.Load()) }
+func (c *counter) delivered() bool { return c.sent.Load() > 0 }

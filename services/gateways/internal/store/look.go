@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/baixapay/baixa/services/gateways/internal/account"
+)
+
+const claimLooks = `
+INSERT INTO sale_looks AS s (merchant_id, account_id, ref, free_us)
+SELECT $1, $2, r.ref, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $4 FROM unnest($3::text[]) AS r (ref)
+ORDER BY r.ref
+ON CONFLICT (merchant_id, account_id, ref) DO UPDATE SET free_us = EXCLUDED.free_us
+WHERE s.free_us <= EXCLUDED.free_us - $4
+RETURNING ref`
+
+const waitLooks = `
+SELECT s.ref, GREATEST(0, s.free_us - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+FROM sale_looks s WHERE s.merchant_id = $1 AND s.account_id = $2 AND s.ref = ANY ($3::text[])`
+
+// ClaimLooks takes the right to ask about sales, each named once, of which none may be asked about again within interval. It
+// returns how long to wait for those that may not; the others are claimed.
+func (s *Store) ClaimLooks(ctx context.Context, k account.Key, refs []string, interval time.Duration) (map[string]time.Duration, error) {
+	rows, err := s.pool.Query(ctx, claimLooks, k.Merchant, k.Account, refs, interval.Microseconds())
+	if err != nil {
+		return nil, fmt.Errorf("claim looks: %w", err)
+	}
+	defer rows.Close()
+	waits := make(map[string]time.Duration)
+	for _, ref := range refs {
+		waits[ref] = interval
+	}
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, fmt.Errorf("claim looks: %w", err)
+		}
+		delete(waits, ref)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("claim looks: %w", err)
+	}
+	if len(waits) == 0 {
+		return waits, nil
+	}
+	return waits, s.waitLooks(ctx, k, waits)
+}
+
+func (s *Store) waitLooks(ctx context.Context, k account.Key, waits map[string]time.Duration) error {
+	refs := make([]string, 0, len(waits))
+	for ref := range waits {
+		refs = append(refs, ref)
+	}
+	rows, err := s.pool.Query(ctx, waitLooks, k.Merchant, k.Account, refs)
+	if err != nil {
+		return fmt.Errorf("read looks: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var ref string
+		var wait int64
+		if err := rows.Scan(&ref, &wait); err != nil {
+			return fmt.Errorf("read looks: %w", err)
+		}
+		waits[ref] = microseconds(wait)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read looks: %w", err)
+	}
+	return nil
+}
+
+const releaseLooks = `
+DELETE FROM sale_looks WHERE merchant_id = $1 AND account_id = $2 AND ref = ANY ($3::text[])`
+
+// ReleaseLooks gives claims back whose call was not made.
+func (s *Store) ReleaseLooks(ctx context.Context, k account.Key, refs []string) error {
+	if _, err := s.pool.Exec(ctx, releaseLooks, k.Merchant, k.Account, refs); err != nil {
+		return fmt.Errorf("release looks: %w", err)
+	}
+	return nil
+}
+
+const sweepLooks = `
+DELETE FROM sale_looks WHERE (merchant_id, account_id, ref) IN (
+  SELECT merchant_id, account_id, ref FROM sale_looks WHERE free_us < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+  ORDER BY free_us LIMIT 5000 FOR UPDATE SKIP LOCKED)`
+
+const sweepCalls = `
+DELETE FROM calls WHERE bucket < clock_timestamp() - interval '2 minutes'`
+
+// Sweep deletes what is over: looks that are free again and counters older than the minute they count.
+func (s *Store) Sweep(ctx context.Context) error {
+	if _, err := s.pool.Exec(ctx, sweepLooks); err != nil {
+		return fmt.Errorf("sweep looks: %w", err)
+	}
+	if _, err := s.pool.Exec(ctx, sweepCalls); err != nil {
+		return fmt.Errorf("sweep counters: %w", err)
+	}
+	return nil
+}
