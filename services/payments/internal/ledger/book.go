@@ -31,10 +31,9 @@ type book struct {
 type page struct {
 	sale      store.Sale
 	look      store.Look
-	scheduled bool          // whether look is a stored row
-	ended     bool          // a look ended with one of the entries
-	asked     bool          // the schedule may have changed
-	retry     time.Duration // the provider's wish after the look that ended
+	scheduled bool // whether look is a stored row
+	ended     bool // a look ended with one of the entries
+	asked     bool // the schedule may have changed
 }
 
 // line is the key of one sum.
@@ -54,6 +53,9 @@ func newBook(l *Ledger, n int) *book {
 // enter decides one entry and notes everything that follows from it.
 func (b *book) enter(e Entry) {
 	p := b.pages[e.Key]
+	if p.knows(e) {
+		return
+	}
 	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.Provider)
 	p.note(e)
 	if e.Charge != nil {
@@ -92,6 +94,10 @@ func (b *book) decide(p *page, e Entry, policy payment.Policy) {
 		b.order(p, effect)
 	}
 	b.announce(p, e.Event.Kind, details)
+	if e.Event.Kind == payment.TokenIssued && s.State != payment.Paid && !s.DeliveredElsewhere {
+		// The money went back while the link was being made; whoever closed links for that found none.
+		b.enqueue(s, "revoke:"+strconv.Itoa(s.EventCount), KindRevoke, TokenOrder{Reason: closing(s.State)})
+	}
 }
 
 // order turns a decision's effect into work.
@@ -103,11 +109,14 @@ func (b *book) order(p *page, e payment.Effect) {
 		b.enqueue(s, "deliver", KindDeliver, nil)
 	case payment.RevokeToken:
 		if !s.DeliveredElsewhere {
-			b.enqueue(s, "revoke:"+number, KindRevoke, TokenOrder{Reason: s.State.String()})
+			b.enqueue(s, "revoke:"+number, KindRevoke, TokenOrder{Reason: closing(s.State)})
 		}
 	case payment.RestoreToken:
 		if !s.DeliveredElsewhere {
 			b.enqueue(s, "restore:"+number, KindRestore, nil)
+			if s.Message == "" { // the money went back before the buyer was told: the one delivery is still to be finished
+				b.enqueue(s, "deliver:"+number, KindDeliver, nil)
+			}
 		}
 	case payment.NotifyOwner:
 		b.enqueue(s, "owner:"+number, KindOwner, OwnerNews{Type: "payment_update", Status: s.State.String(), Detail: string(e.Notice), At: b.now})
@@ -200,7 +209,7 @@ func (b *book) schedule() {
 		}
 		_, policy := b.l.policy(p.sale.MerchantID, p.sale.Provider)
 		next := payment.Schedule(policy, p.input(b.now))
-		if next.ClockBack {
+		if next.ClockBack && p.sale.LastPollAt != nil {
 			now := b.now
 			p.sale.LastPollAt = &now
 		}
@@ -221,7 +230,7 @@ func (b *book) schedule() {
 func (p *page) input(now time.Time) payment.ScheduleInput {
 	s := &p.sale
 	return payment.ScheduleInput{State: s.State, StateSince: s.StateSince, CreatedAt: s.CreatedAt, QRExpiresAt: s.QRExpiresAt,
-		PaidAt: s.PaidAt, LastPollAt: s.LastPollAt, LastPollOutcome: payment.Outcome(s.LastOutcome), RetryAfter: p.retry,
+		PaidAt: s.PaidAt, LastPollAt: s.LastPollAt, LastPollOutcome: payment.Outcome(s.LastOutcome), RetryAfter: p.look.RetryAfter,
 		ErrorsInARow: p.look.Unanswered, BuyerPresentUntil: p.look.BuyerUntil, HintAt: p.look.HintAt, WantAt: p.look.WantAt,
 		Now: now, Seed: payment.Seed(s.ID)}
 }

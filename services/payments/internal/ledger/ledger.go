@@ -102,7 +102,8 @@ type Also func(ctx context.Context, tx pgx.Tx) error
 var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/ledger")
 
 // Apply applies entries in their order and returns the sales as they are afterwards, in one transaction. Giving it the same
-// reading twice changes nothing the second time but the history. Several sales may be mixed; a sale may occur several times.
+// reading twice changes nothing the second time but the history; a step of the way to the buyer that is recorded already is not
+// recorded again. Several sales may be mixed; a sale may occur several times.
 func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
 	ctx, span := tracer.Start(ctx, "ledger.Apply")
 	defer span.End()
@@ -184,7 +185,7 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) err
 	if err := store.SetLooks(ctx, tx, b.set, b.drop, b.release); err != nil {
 		return err
 	}
-	found, err := store.Unpark(ctx, tx, b.findable)
+	found, err := store.Unpark(ctx, tx, b.findable, b.now)
 	if err != nil {
 		return err
 	}

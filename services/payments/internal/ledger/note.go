@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
 // The kinds of effects, as stored.
@@ -25,7 +26,25 @@ type OwnerNews struct {
 
 // TokenOrder is the payload of KindRevoke.
 type TokenOrder struct {
-	Reason string `json:"reason"` // the state that closes the link
+	Reason string `json:"reason"` // "refunded", "charged_back", "disputed" or "manual": the words that the delivery knows
+}
+
+// closing is the reason with which a sale's link is closed in a state.
+func closing(s payment.State) string {
+	switch s {
+	case payment.Refunded, payment.ChargedBack, payment.Disputed:
+		return s.String()
+	}
+	return "manual"
+}
+
+// ParseTokenOrder reads the payload of KindRevoke; one that gives no reason gets that of the state in which the sale is.
+func ParseTokenOrder(raw json.RawMessage, now payment.State) TokenOrder {
+	var o TokenOrder
+	if err := json.Unmarshal(raw, &o); err != nil || o.Reason == "" {
+		return TokenOrder{Reason: closing(now)}
+	}
+	return o
 }
 
 // ParseNews reads the payload of KindOwner.
@@ -36,7 +55,7 @@ func (p *page) note(e Entry) {
 	s := &p.sale
 	at := e.Event.At.UTC()
 	if l := e.Look; l != nil {
-		p.ended, p.asked, p.retry = true, true, l.RetryAfter
+		p.ended, p.asked, p.look.RetryAfter = true, true, max(0, l.RetryAfter)
 		started := l.StartedAt.UTC()
 		s.Polls++
 		s.LastPollAt, s.LastOutcome = &started, string(l.Outcome)
@@ -50,10 +69,7 @@ func (p *page) note(e Entry) {
 		}
 	}
 	if c := e.Charge; c != nil {
-		keep(&s.Charge.ID, c.ID)
-		keep(&s.Charge.Hash, c.Hash)
-		keep(&s.Charge.Reference, c.Reference)
-		keep(&s.Charge.CopyPaste, c.CopyPaste)
+		s.Charge = completed(s.Charge, *c)
 		p.asked = true
 	}
 	if e.QRExpiresAt != nil {
@@ -61,14 +77,50 @@ func (p *page) note(e Entry) {
 	}
 	if e.Hint {
 		p.look.HintAt, p.asked = &at, true
-		if e.Event.Kind == payment.HintReceived {
-			s.Hints++
-		}
+	}
+	if e.Event.Kind == payment.HintReceived {
+		s.Hints++
 	}
 	if e.BuyerUntil != nil {
 		p.look.BuyerUntil, p.asked = e.BuyerUntil, true
 	}
 	p.follow(e, at)
+}
+
+// knows reports whether an entry only repeats what is recorded: a step that was done twice because the first time ended in a
+// crash, or an outcome that a leaf sent again. Such a line would tell something that did not happen.
+func (p *page) knows(e Entry) bool {
+	s := &p.sale
+	switch e.Event.Kind {
+	case payment.ChargeCreated:
+		return e.Charge != nil && (s.Charge.ID != "" || s.Charge.Hash != "") && s.Charge == completed(s.Charge, *e.Charge)
+	case payment.TokenIssued:
+		return s.TokenIssuedAt != nil
+	case payment.MessageQueued:
+		return s.Message != ""
+	case payment.MessageSent:
+		return s.Message == "sent"
+	case payment.Opened:
+		return s.OpenedAt != nil
+	case payment.PurchaseQueued:
+		return s.Purchase == "queued" || s.Purchase == "sent"
+	case payment.PurchaseSent:
+		return s.Purchase == "sent"
+	}
+	return false
+}
+
+// completed is a charge with what became known of it.
+func completed(c, known store.Charge) store.Charge {
+	return store.Charge{ID: or(known.ID, c.ID), Hash: or(known.Hash, c.Hash), Reference: or(known.Reference, c.Reference),
+		CopyPaste: or(known.CopyPaste, c.CopyPaste)}
+}
+
+func or(text, otherwise string) string {
+	if text != "" {
+		return text
+	}
+	return otherwise
 }
 
 // follow keeps where the way to the buyer stands.
@@ -78,9 +130,7 @@ func (p *page) follow(e Entry, at time.Time) {
 	case payment.TokenIssued:
 		s.TokenIssuedAt = first(s.TokenIssuedAt, at)
 	case payment.MessageQueued:
-		if s.Message == "" {
-			s.Message, s.MessageReason = "queued", e.Details["reason"]
-		}
+		s.Message, s.MessageReason = "queued", e.Details["reason"]
 	case payment.MessageSent:
 		s.Message, s.MessageReason, s.MessageSentAt = "sent", "", first(s.MessageSentAt, at)
 	case payment.MessageFailed:
@@ -90,9 +140,7 @@ func (p *page) follow(e Entry, at time.Time) {
 	case payment.Opened:
 		s.OpenedAt = first(s.OpenedAt, at)
 	case payment.PurchaseQueued:
-		if s.Purchase == "" {
-			s.Purchase = "queued"
-		}
+		s.Purchase = "queued" // also after a failure: new credentials were put
 	case payment.PurchaseSent:
 		s.Purchase = "sent"
 	case payment.PurchaseFailed:
@@ -107,12 +155,6 @@ func first(t *time.Time, at time.Time) *time.Time {
 		return t
 	}
 	return &at
-}
-
-func keep(field *string, value string) {
-	if value != "" {
-		*field = value
-	}
 }
 
 // Day is the day in Brazil to which an instant is booked, as midnight UTC. Brazil has had no daylight saving since 2019, so

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
@@ -23,10 +24,14 @@ type APIKey struct {
 const insertKey = `
 INSERT INTO api_keys (id, merchant_id, name, hash) VALUES ($1, $2, $3, $4) RETURNING created_at`
 
-// CreateKey stores a key and returns when.
+// CreateKey stores a key and returns when. An unknown merchant is ErrNotFound.
 func (s *Store) CreateKey(ctx context.Context, k APIKey) (time.Time, error) {
 	var at time.Time
-	if err := s.pool.QueryRow(ctx, insertKey, k.ID, k.MerchantID, k.Name, k.Hash).Scan(&at); err != nil {
+	err := s.pool.QueryRow(ctx, insertKey, k.ID, k.MerchantID, k.Name, k.Hash).Scan(&at)
+	if pg.IsForeignKey(err) {
+		return time.Time{}, fmt.Errorf("create key: merchant: %w", ErrNotFound)
+	}
+	if err != nil {
 		return time.Time{}, fmt.Errorf("create key: %w", err)
 	}
 	return at, nil

@@ -97,6 +97,9 @@ WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = 
 
 // PostponeEffects gives effects back, each due again at its own DueAt, with the reason for all of them.
 func (s *Store) PostponeEffects(ctx context.Context, effects []Effect, reason string) error {
+	if len(effects) == 0 {
+		return nil
+	}
 	c := newColumns(len(effects), 5)
 	for _, e := range effects {
 		c.add(e.MerchantID, e.PaymentID, e.Name, e.DueAt, reason)
@@ -113,6 +116,9 @@ FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.
 
 // Sales returns the sales that keys name, by key; those that do not exist are missing.
 func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	c := newColumns(len(keys), 2)
 	for _, k := range keys {
 		c.add(k.MerchantID, k.PaymentID)

@@ -88,16 +88,18 @@ SELECT merchant_id, id, bot_id, account_id, provider, state, facts::jsonb, amoun
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
     $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::bigint[],
     $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::bool[], $29::text[],
-    $30::timestamptz[], $31::int[])
+    $30::timestamptz[], $31::int[]) WITH ORDINALITY
   AS w (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
     buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at,
-    event_count)
+    event_count, n)
+ORDER BY merchant_id, external_id, idempotency_key, charge_hash, charge_id, charge_reference, n
 ON CONFLICT DO NOTHING
 RETURNING id`
 
 // Insert inserts new sales and returns the ids of those that were inserted. A sale is left out when any of its unique keys is
-// taken: external id, idempotency key, or a charge identifier at its account.
+// taken: external id, idempotency key, or a charge identifier at its account; of two in one call the first stays. They are
+// inserted in the order of their keys, so that two calls with the same sales do not wait for each other in a circle.
 func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, error) {
 	c := newColumns(len(sales), 31)
 	for i := range sales {
@@ -130,12 +132,18 @@ const findTaken = `
 SELECT DISTINCT ON (w.n) w.n, ` + saleColumns + `
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
   AS w (n, merchant_id, account_id, external_id, idempotency_key, charge_id, charge_hash, charge_reference)
-JOIN payments p ON p.merchant_id = w.merchant_id AND (
-    p.external_id = NULLIF(w.external_id, '') OR p.idempotency_key = NULLIF(w.idempotency_key, '')
-    OR p.account_id = w.account_id AND (
-        lower(p.charge_id) = lower(NULLIF(w.charge_id, '')) OR p.charge_hash = NULLIF(w.charge_hash, '')
-        OR p.charge_reference = NULLIF(w.charge_reference, '')))
-ORDER BY w.n, (p.idempotency_key = NULLIF(w.idempotency_key, '')) DESC NULLS LAST, (p.external_id = NULLIF(w.external_id, '')) DESC NULLS LAST`
+CROSS JOIN LATERAL (
+    SELECT id, 1 AS rank FROM payments WHERE merchant_id = w.merchant_id AND idempotency_key = NULLIF(w.idempotency_key, '')
+    UNION ALL SELECT id, 2 FROM payments WHERE merchant_id = w.merchant_id AND external_id = NULLIF(w.external_id, '')
+    UNION ALL SELECT id, 3 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+        AND lower(charge_id) = lower(NULLIF(w.charge_id, '')) AND charge_id <> ''
+    UNION ALL SELECT id, 4 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+        AND charge_hash = NULLIF(w.charge_hash, '') AND charge_hash <> ''
+    UNION ALL SELECT id, 5 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+        AND charge_reference = NULLIF(w.charge_reference, '') AND charge_reference <> ''
+) AS hit
+JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = hit.id
+ORDER BY w.n, hit.rank`
 
 // Taken returns, by index into wanted, the sale that holds a unique key of each wanted sale. The sale with the same
 // idempotency key or external id is preferred to one with the same charge.

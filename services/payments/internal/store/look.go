@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
@@ -22,16 +23,27 @@ type Look struct {
 	HintAt     *time.Time // when something last said "look now"
 	BuyerUntil *time.Time // until when the buyer is believed to wait
 	WantAt     *time.Time // when a decision wants one more look
-	Reason     string     // why it is due then: payment.LookReason
+	// RetryAfter is what the provider asked for after the last look; stored in milliseconds, rounded up.
+	RetryAfter time.Duration
+	Reason     string // why it is due then: payment.LookReason
 }
 
 // lookColumns is what Look.targets take, from looks AS l.
 const lookColumns = `l.merchant_id, l.payment_id, l.account_id, l.provider, l.created_at, l.due_at, l.unanswered,
-l.hint_at, l.buyer_until, l.want_at, l.reason`
+l.hint_at, l.buyer_until, l.want_at, l.retry_after_ms, l.reason`
 
 func (l *Look) targets() []any {
 	return []any{&l.MerchantID, &l.PaymentID, &l.AccountID, &l.Provider, &l.CreatedAt, &l.DueAt, &l.Unanswered,
-		&l.HintAt, &l.BuyerUntil, &l.WantAt, &l.Reason}
+		&l.HintAt, &l.BuyerUntil, &l.WantAt, (*milliseconds)(&l.RetryAfter), &l.Reason}
+}
+
+// milliseconds is a duration in a bigint column.
+type milliseconds time.Duration
+
+// ScanInt64 implements pgtype.Int64Scanner.
+func (m *milliseconds) ScanInt64(v pgtype.Int8) error {
+	*m = milliseconds(time.Duration(v.Int64) * time.Millisecond)
+	return nil
 }
 
 func scanLook(row pgx.CollectableRow) (l Look, err error) {
@@ -42,9 +54,11 @@ func scanLook(row pgx.CollectableRow) (l Look, err error) {
 const getLooks = `
 SELECT ` + lookColumns + `
 FROM looks l JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, payment_id)
-  ON l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id`
+  ON l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id
+ORDER BY l.merchant_id, l.payment_id FOR UPDATE OF l`
 
-// Looks returns the schedule rows of sales that the transaction has locked; those without one are missing.
+// Looks locks and returns the schedule rows of sales that the transaction has locked, always in the same order; those without
+// one are missing.
 func Looks(ctx context.Context, tx pgx.Tx, keys []Key) (map[Key]Look, error) {
 	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
 	for i, k := range keys {
@@ -67,13 +81,15 @@ func Looks(ctx context.Context, tx pgx.Tx, keys []Key) (map[Key]Look, error) {
 
 const setLooks = `
 INSERT INTO looks AS l (merchant_id, payment_id, account_id, provider, created_at, due_at, unanswered, hint_at, buyer_until, want_at,
-    reason)
-SELECT merchant_id, payment_id, account_id, provider, created_at, due_at, unanswered, hint_at, buyer_until, want_at, reason
+    retry_after_ms, reason)
+SELECT merchant_id, payment_id, account_id, provider, created_at, due_at, unanswered, hint_at, buyer_until, want_at, retry_after_ms, reason
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::int[], $8::timestamptz[],
-    $9::timestamptz[], $10::timestamptz[], $11::text[])
-  AS w (merchant_id, payment_id, account_id, provider, created_at, due_at, unanswered, hint_at, buyer_until, want_at, reason)
+    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::text[])
+  AS w (merchant_id, payment_id, account_id, provider, created_at, due_at, unanswered, hint_at, buyer_until, want_at, retry_after_ms, reason)
+ORDER BY merchant_id, payment_id
 ON CONFLICT (merchant_id, payment_id) DO UPDATE SET due_at = EXCLUDED.due_at, unanswered = EXCLUDED.unanswered,
-    hint_at = EXCLUDED.hint_at, buyer_until = EXCLUDED.buyer_until, want_at = EXCLUDED.want_at, reason = EXCLUDED.reason`
+    hint_at = EXCLUDED.hint_at, buyer_until = EXCLUDED.buyer_until, want_at = EXCLUDED.want_at,
+    retry_after_ms = EXCLUDED.retry_after_ms, reason = EXCLUDED.reason`
 
 const releaseLooks = `
 UPDATE looks l SET leased_until = NULL
@@ -89,10 +105,10 @@ WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id`
 func SetLooks(ctx context.Context, tx pgx.Tx, set []Look, drop, release []Key) error {
 	batch := &pgx.Batch{}
 	if len(set) > 0 {
-		c := newColumns(len(set), 11)
+		c := newColumns(len(set), 12)
 		for _, l := range set {
 			c.add(l.MerchantID, l.PaymentID, l.AccountID, l.Provider, l.CreatedAt, l.DueAt, l.Unanswered, l.HintAt, l.BuyerUntil,
-				l.WantAt, l.Reason)
+				l.WantAt, (l.RetryAfter + time.Millisecond - 1).Milliseconds(), l.Reason)
 		}
 		batch.Queue(setLooks, c.args...)
 	}
@@ -146,7 +162,7 @@ const claimLooks = `
 WITH newest AS (
     SELECT merchant_id, payment_id FROM looks
     WHERE account_id = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
-    ORDER BY (hint_at IS NOT NULL OR buyer_until > $2) DESC, created_at DESC LIMIT $4 FOR UPDATE SKIP LOCKED
+    ORDER BY (reason IN ('hint', 'hinted', 'buyer_present', 'again')) DESC, created_at DESC LIMIT $4 FOR UPDATE SKIP LOCKED
 ), oldest AS (
     SELECT merchant_id, payment_id FROM looks
     WHERE account_id = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
@@ -157,19 +173,20 @@ WITH newest AS (
 UPDATE looks l SET leased_until = $3
 FROM picked w
 WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id
-RETURNING ` + lookColumns + `,
+RETURNING ` + lookColumns + `, l.leased_until,
     (SELECT jsonb_build_object('id', p.charge_id, 'hash', p.charge_hash, 'reference', p.charge_reference, 'trace', p.traceparent)
      FROM payments p WHERE p.merchant_id = l.merchant_id AND p.id = l.payment_id)`
 
 // Claimed is a look that this replica holds until the lease ends, and what the provider is asked with.
 type Claimed struct {
 	Look
-	Ref struct {
+	Lease time.Time // until when it is held; tells this claim from a later one
+	Ref   struct {
 		ID, Hash, Reference, Trace string
 	}
 }
 
-// ClaimLooks leases up to newest of the account's due sales, hinted and newest first, and up to oldest of those that wait the
+// ClaimLooks leases up to newest of the account's due sales, those first that somebody waits for, then the newest, and up to oldest of those that wait the
 // longest; nobody else gets them until lease.
 func (s *Store) ClaimLooks(ctx context.Context, account payment.AccountID, now, lease time.Time, newest, oldest int) ([]Claimed, error) {
 	rows, err := s.pool.Query(ctx, claimLooks, account, now, lease, newest, oldest)
@@ -177,7 +194,7 @@ func (s *Store) ClaimLooks(ctx context.Context, account payment.AccountID, now, 
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Claimed, err error) {
-		err = row.Scan(append(c.Look.targets(), &c.Ref)...)
+		err = row.Scan(append(c.Look.targets(), &c.Lease, &c.Ref)...)
 		return c, err
 	})
 	if err != nil {
@@ -188,34 +205,28 @@ func (s *Store) ClaimLooks(ctx context.Context, account payment.AccountID, now, 
 
 const returnLooks = `
 UPDATE looks l SET leased_until = NULL, due_at = GREATEST(l.due_at, w.due_at)
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS w (merchant_id, payment_id, due_at)
+FROM (
+    SELECT k.merchant_id, k.payment_id, r.due_at
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS r (merchant_id, payment_id, due_at, lease)
+    JOIN looks k ON k.merchant_id = r.merchant_id AND k.payment_id = r.payment_id AND k.leased_until = r.lease
+    ORDER BY k.merchant_id, k.payment_id FOR UPDATE OF k
+) AS w
 WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id`
 
-// ReturnLooks gives back looks that were claimed and not made (over the budget, or the gateway was away), due again from then on.
-func (s *Store) ReturnLooks(ctx context.Context, keys []Key, due []time.Time) error {
-	c := newColumns(len(keys), 3)
-	for i, k := range keys {
-		c.add(k.MerchantID, k.PaymentID, due[i])
+// ReturnLooks gives back looks that were claimed and not made (over the budget, or the gateways were away), due again at their
+// DueAt and never earlier than they are due by now. What has ended or was claimed again since is left alone.
+func (s *Store) ReturnLooks(ctx context.Context, looks []Claimed) error {
+	if len(looks) == 0 {
+		return nil
+	}
+	c := newColumns(len(looks), 4)
+	for _, l := range looks {
+		c.add(l.MerchantID, l.PaymentID, l.DueAt, l.Lease)
 	}
 	if _, err := s.pool.Exec(ctx, returnLooks, c.args...); err != nil {
 		return fmt.Errorf("return looks: %w", err)
 	}
 	return nil
-}
-
-const nextLook = `
-SELECT min(due_at) FROM looks WHERE leased_until IS NULL OR leased_until <= $1`
-
-// NextLook is when the first look falls due, zero when there is none.
-func (s *Store) NextLook(ctx context.Context, now time.Time) (time.Time, error) {
-	var at *time.Time
-	if err := s.pool.QueryRow(ctx, nextLook, now).Scan(&at); err != nil {
-		return time.Time{}, fmt.Errorf("next look: %w", err)
-	}
-	if at == nil {
-		return time.Time{}, nil
-	}
-	return *at, nil
 }
 
 const getLook = `SELECT ` + lookColumns + ` FROM looks l WHERE l.merchant_id = $1 AND l.payment_id = $2`

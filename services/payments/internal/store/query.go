@@ -52,8 +52,10 @@ WHERE ($1::uuid IS NULL OR p.merchant_id = $1)
   AND ($5::timestamptz IS NULL OR p.created_at >= $5)
   AND ($6::timestamptz IS NULL OR p.created_at < $6)
   AND (NOT $7 OR p.state = 'needs_review' OR p.review_reason <> '' AND p.state <> 'cancelled'
-       OR p.state = 'paid' AND NOT p.delivered_elsewhere AND p.updated_at < now() - interval '2 minutes' AND p.message <> 'sent'
-       OR p.state = 'pending' AND p.last_outcome NOT IN ('', 'status', 'not_found') AND p.updated_at < now() - interval '15 minutes')
+       OR p.state = 'paid' AND NOT p.delivered_elsewhere AND (p.message = 'undeliverable' OR p.message <> 'sent'
+          AND COALESCE((p.facts ->> 'state_since')::timestamptz, p.recorded_at) < now() - interval '2 minutes')
+       OR p.state = 'pending' AND p.last_outcome NOT IN ('', 'status', 'not_found')
+          AND COALESCE(p.looked_at, p.recorded_at) < now() - interval '15 minutes')
   AND ($8::timestamptz IS NULL OR (p.created_at, p.id) < ($8, $9))
 ORDER BY p.created_at DESC, p.id DESC LIMIT $10`
 
@@ -92,7 +94,8 @@ JOIN (SELECT merchant_id, id FROM payments WHERE id = $2
       UNION SELECT merchant_id, id FROM payments WHERE charge_hash = $1 AND charge_hash <> ''
       UNION SELECT merchant_id, id FROM payments WHERE lower(charge_id) = lower($1) AND charge_id <> ''
       UNION SELECT merchant_id, id FROM payments WHERE charge_reference = $1 AND charge_reference <> ''
-      UNION (SELECT merchant_id, id FROM payments WHERE telegram_id = $3 AND telegram_id <> 0 ORDER BY created_at DESC LIMIT 50)) AS hit
+      UNION (SELECT merchant_id, id FROM payments WHERE telegram_id = $3 AND telegram_id <> 0 AND ($4::uuid IS NULL OR merchant_id = $4)
+             ORDER BY created_at DESC LIMIT 50)) AS hit
   USING (merchant_id, id)
 WHERE $4::uuid IS NULL OR p.merchant_id = $4
 ORDER BY p.created_at DESC, p.id DESC LIMIT 50`

@@ -23,6 +23,7 @@ type Webhook struct {
 	RemoteAddr  string
 	ReceivedAt  time.Time
 	Attempts    int
+	Lease       time.Time // until when a claim holds it; zero before one
 }
 
 const insertWebhooks = `
@@ -39,6 +40,9 @@ RETURNING digest, id`
 // that of an exact copy that was there before. A copy that comes later asks for another look, since the first may have been too
 // early. Every digest must be given once.
 func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string][16]byte, error) {
+	if len(hooks) == 0 {
+		return nil, nil
+	}
 	c := newColumns(len(hooks), 10)
 	for i := range hooks {
 		h := &hooks[i]
@@ -69,7 +73,8 @@ WITH picked AS (
 )
 UPDATE webhooks h SET leased_until = $2
 FROM picked w WHERE h.id = w.id
-RETURNING h.id, h.provider, h.digest, h.account_key, h.sale_key, h.body, h.content_type, h.headers, h.remote_addr, h.received_at, h.attempts`
+RETURNING h.id, h.provider, h.digest, h.account_key, h.sale_key, h.body, h.content_type, h.headers, h.remote_addr, h.received_at, h.attempts,
+    h.leased_until`
 
 // ClaimWebhooks leases up to limit webhooks that wait to be read, until lease.
 func (s *Store) ClaimWebhooks(ctx context.Context, now, lease time.Time, limit int) ([]Webhook, error) {
@@ -87,7 +92,8 @@ func (s *Store) ClaimWebhooks(ctx context.Context, now, lease time.Time, limit i
 // Verdict is what became of a webhook after it was read.
 type Verdict struct {
 	ID         [16]byte
-	State      string // as the table's check lists them
+	Lease      time.Time // as claimed
+	State      string    // as the table's check lists them
 	Reason     string
 	DueAt      *time.Time // read again then; nil: not by itself
 	AccountID  *payment.AccountID
@@ -101,19 +107,26 @@ const judgeWebhooks = `
 UPDATE webhooks h SET state = w.state, reason = w.reason, due_at = w.due_at, leased_until = NULL, attempts = h.attempts + 1,
     account_id = w.account_id, merchant_id = w.merchant_id, payment_id = w.payment_id, ref_hash = w.ref_hash, ref_id = w.ref_id,
     ref_reference = w.ref_reference, claimed = w.claimed
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
-    $10::text[], $11::text[])
-  AS w (id, state, reason, due_at, account_id, merchant_id, payment_id, ref_hash, ref_id, ref_reference, claimed)
+FROM (
+    SELECT v.id, v.state, v.reason, v.due_at, v.account_id, v.merchant_id, v.payment_id, v.ref_hash, v.ref_id, v.ref_reference, v.claimed
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::timestamptz[])
+      AS v (id, state, reason, due_at, account_id, merchant_id, payment_id, ref_hash, ref_id, ref_reference, claimed, lease)
+    JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
+    ORDER BY k.digest FOR UPDATE OF k
+) AS w
 WHERE h.id = w.id`
 
-// JudgeWebhooks writes what became of webhooks and ends their leases, in the transaction that records it with the sales.
+// JudgeWebhooks writes what became of webhooks and ends their leases, in the transaction that records it with the sales. One
+// that is not held any more (its sale has just appeared, or the lease ended) will be read again and is left alone. Rows are
+// locked in the order of their digests, as whoever stores them does.
 func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
 	if len(verdicts) == 0 {
 		return nil
 	}
-	c := newColumns(len(verdicts), 11)
+	c := newColumns(len(verdicts), 12)
 	for _, v := range verdicts {
-		c.add(v.ID, v.State, v.Reason, v.DueAt, v.AccountID, v.MerchantID, v.PaymentID, v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed)
+		c.add(v.ID, v.State, v.Reason, v.DueAt, v.AccountID, v.MerchantID, v.PaymentID, v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed, v.Lease)
 	}
 	if _, err := tx.Exec(ctx, judgeWebhooks, c.args...); err != nil {
 		return fmt.Errorf("judge webhooks: %w", err)
@@ -122,26 +135,49 @@ func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
 }
 
 const postponeWebhooks = `
-UPDATE webhooks SET leased_until = NULL, attempts = attempts + 1, due_at = $2, reason = $3 WHERE id = ANY ($1)`
+UPDATE webhooks h SET leased_until = NULL, attempts = h.attempts + 1, due_at = $3, reason = $4
+FROM (
+    SELECT k.id FROM unnest($1::uuid[], $2::timestamptz[]) AS v (id, lease)
+    JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
+    ORDER BY k.digest FOR UPDATE OF k
+) AS w
+WHERE h.id = w.id`
 
-// PostponeWebhooks gives webhooks back unread, due again at due.
-func (s *Store) PostponeWebhooks(ctx context.Context, ids [][16]byte, due time.Time, reason string) error {
-	if _, err := s.pool.Exec(ctx, postponeWebhooks, ids, due, reason); err != nil {
+// PostponeWebhooks gives claimed webhooks back unread, due again at due. Those that are not held any more are left alone.
+func (s *Store) PostponeWebhooks(ctx context.Context, hooks []Webhook, due time.Time, reason string) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	c := newColumns(len(hooks), 2)
+	for i := range hooks {
+		c.add(hooks[i].ID, hooks[i].Lease)
+	}
+	if _, err := s.pool.Exec(ctx, postponeWebhooks, append(c.args, due, reason)...); err != nil {
 		return fmt.Errorf("postpone webhooks: %w", err)
 	}
 	return nil
 }
 
 const unparkWebhooks = `
-UPDATE webhooks h SET state = 'new', due_at = now()
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS w (provider, hash, id, reference, sale_key)
-WHERE h.state = 'parked' AND h.provider = w.provider
-  AND (h.ref_hash = NULLIF(w.hash, '') OR lower(h.ref_id) = lower(NULLIF(w.id, '')) OR h.ref_reference = NULLIF(w.reference, '')
-       OR h.sale_key = NULLIF(w.sale_key, ''))`
+UPDATE webhooks h SET state = 'new', due_at = $6, leased_until = NULL
+FROM (
+    SELECT k.id FROM webhooks k WHERE k.state = 'parked' AND k.id IN (
+        SELECT hit.id
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS v (provider, hash, id, reference, sale_key)
+        CROSS JOIN LATERAL (
+            SELECT id, provider FROM webhooks WHERE state = 'parked' AND ref_hash = NULLIF(v.hash, '') AND ref_hash <> ''
+            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND lower(ref_id) = lower(NULLIF(v.id, '')) AND ref_id <> ''
+            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND ref_reference = NULLIF(v.reference, '') AND ref_reference <> ''
+            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND sale_key = NULLIF(v.sale_key, '') AND sale_key <> ''
+        ) AS hit
+        WHERE hit.provider = v.provider)
+    ORDER BY k.digest FOR UPDATE OF k
+) AS w
+WHERE h.id = w.id`
 
 // Unpark makes the webhooks that waited for these sales due, in the transaction in which the sales appear; found tells whether
-// there were any.
-func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale) (found bool, err error) {
+// there were any. Who reads one of them at this moment without having seen the sale loses it, see JudgeWebhooks.
+func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale, now time.Time) (found bool, err error) {
 	if len(sales) == 0 {
 		return false, nil
 	}
@@ -150,7 +186,7 @@ func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale) (found bool, err error
 		s := &sales[i]
 		c.add(s.Provider, s.Charge.Hash, s.Charge.ID, s.Charge.Reference, s.SaleKey)
 	}
-	tag, err := tx.Exec(ctx, unparkWebhooks, c.args...)
+	tag, err := tx.Exec(ctx, unparkWebhooks, append(c.args, now)...)
 	if err != nil {
 		return false, fmt.Errorf("unpark webhooks: %w", err)
 	}
@@ -189,6 +225,9 @@ type Matched struct {
 // MatchHints returns, by index into hints, the sales that each names by exact identifiers, within its provider and, where known,
 // its account and merchant.
 func (s *Store) MatchHints(ctx context.Context, hints []Hint) (map[int][]Matched, error) {
+	if len(hints) == 0 {
+		return nil, nil
+	}
 	c := newColumns(len(hints), 8)
 	for i, h := range hints {
 		c.add(i, h.Provider, h.SaleKey, h.AccountID, h.MerchantID, h.Ref.Hash, h.Ref.ID, h.Ref.Reference)

@@ -1,0 +1,66 @@
+package payments
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/baixapay/baixa/internal/config"
+)
+
+// Config is the payments service's settings. The zero value with a DSN is a good one. The names in env tags are relative: embed it
+// with an envprefix such as BAIXA_PAYMENTS_.
+type Config struct {
+	DSN            string   `name:"dsn" env:"DSN" help:"PostgreSQL of this service, postgres://…; the service works in its schema as its role." placeholder:"DSN"`
+	MaxConns       int32    `name:"max-conns" env:"MAX_CONNS" default:"12" help:"Most connections to PostgreSQL."`
+	PublicURL      string   `name:"public-url" env:"PUBLIC_URL" help:"Where providers reach this service, https://…; webhooks are told to come there. Empty: providers are told nothing." placeholder:"URL"`
+	TrustedProxies []string `name:"trusted-proxies" env:"TRUSTED_PROXIES" help:"Addresses or networks of proxies whose forwarding headers are believed." placeholder:"CIDR"`
+	Version        string   `kong:"-"` // of the binary, told by the API's description
+}
+
+// Check implements config.Checker.
+func (c *Config) Check(r *config.Report) {
+	if c.DSN == "" { // never shown otherwise: it holds a password
+		r.Want(&c.DSN, false, "a PostgreSQL address such as postgres://user:password@host:5432/database")
+	}
+	r.Want(&c.MaxConns, c.MaxConns >= 0, "a positive number")
+	r.Want(&c.PublicURL, c.PublicURL == "" || isHost(c.PublicURL), "https://host without a path")
+	for _, text := range c.TrustedProxies {
+		if _, ok := network(text); !ok {
+			r.Want(&c.TrustedProxies, false, "addresses or networks such as 10.0.0.0/8, and "+text+" is neither")
+		}
+	}
+}
+
+// Validate reports every wrong value, naming its field.
+func (c *Config) Validate() error { return config.Check(c) }
+
+// isHost reports whether text is an http address of a host, without anything behind it.
+func isHost(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && strings.Trim(u.Path, "/") == "" &&
+		u.RawQuery == "" && u.Fragment == "" && u.User == nil
+}
+
+// proxies are the trusted networks of a checked configuration.
+func (c *Config) proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		if p, ok := network(text); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network reads a network, or an address as the network of it alone.
+func network(text string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p, true
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, a.BitLen()), true
+}

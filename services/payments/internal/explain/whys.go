@@ -1,0 +1,55 @@
+package explain
+
+import (
+	"github.com/baixapay/baixa/services/payments/internal/explain/wording"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+)
+
+// whys are the explanations of decisions. Their values are those of payment.Why, and the sale's {provider} and {price}.
+var whys = map[payment.WhyKey]wording.Sentence{
+	payment.WhyNote:              {PT: "Fica anotado.", EN: "It is noted."},
+	payment.WhyNotYet:            {PT: "Ainda não foi pago: nada muda.", EN: "It is not paid yet: nothing changes."},
+	payment.WhyUnknown:           {PT: "Isso não diz se foi pago: nada muda e nada se perde.", EN: "That does not say whether it was paid: nothing changes and nothing is lost."},
+	payment.WhyPaid:              {PT: "O dinheiro chegou e tudo confere[ ({amount:money})]: a venda está paga.", EN: "The money came and everything agrees[ ({amount:money})]: the sale is paid."},
+	payment.WhyPaidLate:          {PT: "O dinheiro[ ({amount:money})] chegou depois que a venda estava {state:state}; dinheiro atrasado também vale: a venda está paga.", EN: "The money[ ({amount:money})] came when the sale was {state:state} already; late money counts as well: the sale is paid."},
+	payment.WhyPaidInTime:        {PT: "O dinheiro[ ({amount:money})] chegou dentro do prazo, só soubemos depois que a venda estava {state:state}: a venda está paga.", EN: "The money[ ({amount:money})] came in time, we only learned of it when the sale was {state:state}: the sale is paid."},
+	payment.WhyRepeat:            {PT: "Já sabíamos: nada muda.", EN: "We knew that: nothing changes."},
+	payment.WhyRegression:        {PT: "Uma venda resolvida não volta atrás porque o provedor diz “{status:status}”: nada muda.", EN: "A settled sale does not go back because the provider says “{status:status}”: nothing changes."},
+	payment.WhyClosedAlready:     {PT: "A venda já estava {state:state}[ e “{status:status}” não muda isso].", EN: "The sale was {state:state} already[ and “{status:status}” does not change that]."},
+	payment.WhyOtherCharge:       {PT: "A resposta fala de outra cobrança desta venda, que não é a atual: nada muda.", EN: "The answer is about another charge of this sale, not the current one: nothing changes."},
+	payment.WhyStale:             {PT: "A resposta é mais antiga que a situação atual[ (desde {since:time})]: nada muda.", EN: "The answer is older than the present state[ (since {since:time})]: nothing changes."},
+	payment.WhyAmountDiffers:     {PT: "O preço é {expected:money} e chegaram {got:money}: uma pessoa precisa decidir; nada é entregue até lá.", EN: "The price is {expected:money} and {got:money} came: a person must decide; nothing is delivered until then."},
+	payment.WhyAmountCorrected:   {PT: "O provedor agora informa {got:money} em vez de {before:money}: o valor foi corrigido e alguém precisa conferir.", EN: "The provider now names {got:money} instead of {before:money}: the amount was corrected and somebody must check."},
+	payment.WhyOtherCurrency:     {PT: "A venda é em {expected} e o provedor informou {got}: uma pessoa precisa decidir; nada é entregue até lá.", EN: "The sale is in {expected} and the provider named {got}: a person must decide; nothing is delivered until then."},
+	payment.WhySecondRead:        {PT: "Este provedor às vezes diz “pago” cedo demais: uma segunda consulta[ a partir de {from:time}] precisa confirmar.", EN: "This provider sometimes says “paid” too early: a second look[ from {from:time} on] must confirm it."},
+	payment.WhyNoEndToEndYet:     {PT: "Falta o identificador do PIX (fim a fim), que esta loja exige: esperamos por ele[ até {until:time}].", EN: "The PIX end-to-end id, which this merchant requires, is missing: we wait for it[ until {until:time}]."},
+	payment.WhyNoEndToEnd:        {PT: "O identificador do PIX (fim a fim) não veio[ em {waited:duration}]: uma pessoa precisa decidir.", EN: "The PIX end-to-end id did not come[ within {waited:duration}]: a person must decide."},
+	payment.WhyLateMoney:         {PT: "O dinheiro chegou quando a venda já estava {state:state}, e a regra da loja para dinheiro atrasado é {policy:late}: uma pessoa precisa decidir.", EN: "The money came when the sale was {state:state} already, and the merchant's rule for late money is to {policy:late}: a person must decide."},
+	payment.WhySecondPayment:     {PT: "A venda já tinha seu dinheiro e foi paga mais uma vez[ ({amount:money})]: uma pessoa precisa decidir; a entrega feita continua valendo.", EN: "The sale had its money and was paid once more[ ({amount:money})]: a person must decide; the delivery that was made stands."},
+	payment.WhyExtraReturned:     {PT: "O pagamento a mais[ ({amount:money})] voltou para o comprador.", EN: "The further payment[ ({amount:money})] went back to the buyer."},
+	payment.WhyPaidAfterRefund:   {PT: "O provedor diz “pago”, mas o dinheiro desta venda tinha voltado ({state:state}): uma pessoa precisa decidir.", EN: "The provider says “paid”, but this sale's money had gone back ({state:state}): a person must decide."},
+	payment.WhyPaidAfterRefusal:  {PT: "Chegou dinheiro novo para uma venda que uma pessoa tinha recusado: uma pessoa precisa decidir de novo.", EN: "New money came for a sale that a person had refused: a person must decide again."},
+	payment.WhyRefusedBefore:     {PT: "Uma pessoa já recusou este dinheiro: nada muda.", EN: "A person has refused this money: nothing changes."},
+	payment.WhyFailed:            {PT: "O provedor dá a cobrança por recusada. Se ainda assim chegar dinheiro, ele conta.", EN: "The provider calls the charge failed. Should money come all the same, it counts."},
+	payment.WhyExpired:           {PT: "O provedor dá a cobrança por expirada. Se ainda assim chegar dinheiro, ele conta.", EN: "The provider calls the charge expired. Should money come all the same, it counts."},
+	payment.WhyCancelled:         {PT: "O provedor dá a cobrança por cancelada. Se ainda assim chegar dinheiro, ele conta.", EN: "The provider calls the charge cancelled. Should money come all the same, it counts."},
+	payment.WhyRefunded:          {PT: "O dinheiro voltou para o comprador.", EN: "The money went back to the buyer."},
+	payment.WhyRefundedUnseen:    {PT: "O dinheiro veio e voltou antes que soubéssemos dele: nada foi entregue.", EN: "The money came and went back before we knew of it: nothing was delivered."},
+	payment.WhyChargedBack:       {PT: "O dinheiro foi tomado de volta (chargeback).", EN: "The money was taken back (chargeback)."},
+	payment.WhyChargedBackUnseen: {PT: "O dinheiro veio e foi tomado de volta antes que soubéssemos dele: nada foi entregue.", EN: "The money came and was taken back before we knew of it: nothing was delivered."},
+	payment.WhyDisputed:          {PT: "O dinheiro está bloqueado por uma disputa (MED).", EN: "The money is blocked by a dispute (MED)."},
+	payment.WhyDisputedInReview:  {PT: "Uma disputa (MED) foi aberta enquanto a venda esperava uma decisão: a decisão continua sendo de uma pessoa.", EN: "A dispute (MED) was opened while the sale waited for a decision: a person still decides."},
+	payment.WhyDisputeWon:        {PT: "A disputa foi ganha e o dinheiro[ ({amount:money})] está livre de novo.", EN: "The dispute was won and the money[ ({amount:money})] is free again."},
+	payment.WhyReturnedAlready:   {PT: "O dinheiro já tinha voltado ({state:state}): nada muda.", EN: "The money had gone back already ({state:state}): nothing changes."},
+	payment.WhyExpiredByClock:    {PT: "O tempo do QR code acabou[ em {qr_end:time}] e a consulta feita depois disso não mostrou pagamento: a venda expirou. Se ainda chegar dinheiro, ele conta.", EN: "The QR code's time ended[ at {qr_end:time}] and the look made after that showed no payment: the sale expired. Should money still come, it counts."},
+	payment.WhyExpiredBlind:      {PT: "O tempo do QR code acabou[ em {qr_end:time}] e o provedor não pôde ser consultado por muito tempo: a venda expirou pelo relógio. Se o dinheiro aparecer, ele conta.", EN: "The QR code's time ended[ at {qr_end:time}] and the provider could not be asked for long: the clock ended the sale. Should the money appear, it counts."},
+	payment.WhyExpiryEarly:       {PT: "O prazo ainda não acabou[ (vai até {expires:time})]: nada muda.", EN: "The time is not over yet[ (until {expires:time})]: nothing changes."},
+	payment.WhyExpiryUnseen:      {PT: "O tempo do QR code acabou[ em {qr_end:time}]; antes de encerrar, o provedor será consultado mais uma vez.", EN: "The QR code's time ended[ at {qr_end:time}]; before the sale ends the provider is asked once more."},
+	payment.WhyChargeFailed:      {PT: "Sem cobrança não há o que pagar: a venda falhou.", EN: "Without a charge there is nothing to pay: the sale failed."},
+	payment.WhyReviewAccepted:    {PT: "A dúvida era: {reason:review}[ ({amount:money})]. O dinheiro foi aceito.", EN: "The doubt was: {reason:review}[ ({amount:money})]. The money was accepted."},
+	payment.WhyReviewRefused:     {PT: "A dúvida era: {reason:review}[ ({amount:money})]. O dinheiro foi recusado e deve ser devolvido ao comprador.", EN: "The doubt was: {reason:review}[ ({amount:money})]. The money was refused and is to be given back to the buyer."},
+	payment.WhyNothingToReview:   {PT: "Não havia nada para decidir: nada muda.", EN: "There was nothing to decide: nothing changes."},
+	payment.WhyDeliveryOrdered:   {PT: "A venda veio paga do outro sistema sem ter sido entregue: a entrega foi pedida.", EN: "The sale came from the other system as paid and was not delivered: the delivery was ordered."},
+	payment.WhyNothingToDeliver:  {PT: "Não há o que entregar: não está paga, ou já foi entregue.", EN: "There is nothing to deliver: it is not paid, or was delivered before."},
+	payment.WhyNoReading:         {PT: "A notícia veio sem a resposta do provedor: nada muda.", EN: "The news came without the provider's answer: nothing changes."},
+}

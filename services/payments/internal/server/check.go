@@ -1,0 +1,115 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
+	"github.com/baixapay/baixa/internal/money"
+	"github.com/baixapay/baixa/internal/rpcerr"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+)
+
+const (
+	maxText     = 1024
+	maxCentavos = 100_000_000_000 // R$ 1 billion: whoever sells for more has mistyped
+)
+
+func checkAmount(f *rpcerr.Fields, m *typev1.Money) money.Amount {
+	f.Require(m != nil, "amount", "the price, such as {\"centavos\": 1990}")
+	if m == nil {
+		return 0
+	}
+	f.Require(m.GetCentavos() > 0, "amount.centavos", "a whole number above zero")
+	f.Require(m.GetCentavos() <= maxCentavos, "amount.centavos", "at most 100000000000 (R$ 1 billion)")
+	f.Require(m.GetCurrency() == "" || m.GetCurrency() == money.BRL, "amount.currency", "BRL or empty; PIX has no other currency")
+	return money.Amount(m.GetCentavos())
+}
+
+func checkProduct(f *rpcerr.Fields, p *paymentsv1.Product) {
+	f.Require(p.GetName() != "", "product.name", "what is sold")
+	checkText(f, "product.name", p.GetName(), 300)
+	checkText(f, "product.contact_text", p.GetContactText(), maxText)
+	if p.GetAccessUrl() != "" {
+		u, err := url.Parse(p.GetAccessUrl())
+		f.Require(err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" || u.Scheme == "tg"), "product.access_url", "a whole https:// address")
+		checkText(f, "product.access_url", p.GetAccessUrl(), 2048)
+	}
+}
+
+func checkBuyer(f *rpcerr.Fields, b *paymentsv1.Buyer) {
+	f.Require(b.GetTelegramId() > -(1<<52) && b.GetTelegramId() < 1<<52, "buyer.telegram_id", "a Telegram chat id")
+	checkText(f, "buyer.name", b.GetName(), 300)
+	checkText(f, "buyer.email", b.GetEmail(), 300)
+	checkText(f, "buyer.phone", b.GetPhone(), 300)
+	document := b.GetDocument()
+	f.Require(document == "" || (len(document) == 11 || len(document) == 14) && strings.Trim(document, "0123456789") == "", "buyer.document", "the digits of a CPF (11) or CNPJ (14), or nothing")
+}
+
+// checkSeller checks who sells, and with what.
+func checkSeller(f *rpcerr.Fields, bot, account string) payment.AccountID {
+	id, err := payment.ParseAccountID(account)
+	f.Require(err == nil, "account_id", "a UUID as PutAccount returns it")
+	f.Require(strings.TrimSpace(bot) != "", "bot_id", "the selling bot, by our id or its external id")
+	checkText(f, "bot_id", bot, 100)
+	return id
+}
+
+func checkText(f *rpcerr.Fields, path, text string, most int) {
+	f.Require(len(text) <= most, path, fmt.Sprintf("at most %d bytes", most))
+	f.Require(utf8.ValidString(text) && !strings.ContainsRune(text, 0), path, "UTF-8 text without zero bytes")
+}
+
+// tracking keeps what can be kept: it never blocks a sale, so what is too long is cut and what is no text is dropped.
+func tracking(t *typev1.Tracking) (raw json.RawMessage, campaign string) {
+	if t == nil {
+		return json.RawMessage(`{}`), ""
+	}
+	t = proto.Clone(t).(*typev1.Tracking)
+	for _, field := range []*string{&t.UtmSource, &t.UtmMedium, &t.UtmCampaign, &t.UtmTerm, &t.UtmContent, &t.CampaignCode, &t.Fbclid, &t.Fbp,
+		&t.Fbc, &t.PageviewEventId, &t.ClientIp, &t.ClientUserAgent, &t.EventSourceUrl, &t.TrackingToken, &t.Src, &t.Sck} {
+		*field = clean(*field, maxText)
+	}
+	raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(t)
+	if err != nil {
+		return json.RawMessage(`{}`), ""
+	}
+	campaign = t.GetCampaignCode()
+	if campaign == "" {
+		campaign = t.GetUtmCampaign()
+	}
+	return raw, clean(campaign, 200)
+}
+
+func clean(s string, most int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+// fingerprint tells a repeated request from another one under the same key. The buyer's document must not be in m: of a hash of
+// it, with all the rest known, it could be found by trying.
+func fingerprint(m proto.Message) []byte {
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		raw = []byte(m.ProtoReflect().Descriptor().FullName()) // a decoded message always encodes
+	}
+	sum := sha256.Sum256(raw)
+	return sum[:]
+}
+
+func checkCreated(f *rpcerr.Fields, at, now time.Time) {
+	f.Require(!at.After(now.Add(5*time.Minute)), "created_at", "a moment that has passed")
+	f.Require(at.After(time.Date(2020, 11, 1, 0, 0, 0, 0, time.UTC)), "created_at", "a moment since PIX exists (November 2020)")
+}

@@ -1,0 +1,93 @@
+// Package server is the payments service's gRPC face: it checks requests, keeps each caller within its merchant, and turns rows
+// into messages.
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc"
+
+	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
+	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/internal/auth"
+	"github.com/baixapay/baixa/services/payments/internal/ledger"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// Config is what the server needs; every field but Now is required.
+type Config struct {
+	Store    *store.Store
+	Ledger   *ledger.Ledger
+	Gateways gatewaysv1.GatewaysServiceClient
+	Accounts gatewaysv1.AccountsServiceClient
+	Delivery deliveryv1.DeliveryServiceClient
+	Notifier notifierv1.NotifierServiceClient
+	// WebhookURL is the public https://host that providers are told to post to. Empty: they are told nothing.
+	WebhookURL string
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+}
+
+// Server implements PaymentsService and MerchantsService.
+type Server struct {
+	paymentsv1.UnimplementedPaymentsServiceServer
+	paymentsv1.UnimplementedMerchantsServiceServer
+	Config
+	accounts accounts
+}
+
+// New checks the configuration.
+func New(c Config) (*Server, error) {
+	if c.Store == nil || c.Ledger == nil || c.Gateways == nil || c.Accounts == nil || c.Delivery == nil || c.Notifier == nil {
+		return nil, errors.New("server: Store, Ledger, Gateways, Accounts, Delivery and Notifier are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Server{Config: c}
+	s.accounts.client, s.accounts.now = c.Accounts, c.Now
+	return s, nil
+}
+
+// Register adds the services to g.
+func (s *Server) Register(g grpc.ServiceRegistrar) {
+	paymentsv1.RegisterPaymentsServiceServer(g, s)
+	paymentsv1.RegisterMerchantsServiceServer(g, s)
+}
+
+// one is the merchant that a request is about, which must be named or be the caller's own.
+func one(ctx context.Context, requested string) (payment.MerchantID, error) {
+	text, err := auth.From(ctx).Merchant(requested)
+	if err != nil {
+		return payment.MerchantID{}, err
+	}
+	return merchantID(text)
+}
+
+// scope is the merchant whose rows exist for the caller; nil is all of them.
+func scope(ctx context.Context, requested string) (*payment.MerchantID, error) {
+	text, err := auth.From(ctx).Scope(requested)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	m, err := merchantID(text)
+	return &m, err
+}
+
+// sale finds a sale that the caller may see.
+func (s *Server) sale(ctx context.Context, id string) (store.Sale, error) {
+	m, err := scope(ctx, "")
+	if err != nil {
+		return store.Sale{}, err
+	}
+	pid, err := paymentID(id)
+	if err != nil {
+		return store.Sale{}, err
+	}
+	return s.Store.Get(ctx, pid, m)
+}

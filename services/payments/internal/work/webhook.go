@@ -1,0 +1,185 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+	"github.com/baixapay/baixa/services/payments/internal/ledger"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// The webhooks: what arrived is read, and the sales that it names are looked at.
+
+// A webhook whose sale does not exist is tried again when it is this old, and at once when a sale with its identifiers appears.
+var parked = []time.Duration{5 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+func (w *Worker) claimWebhooks(ctx context.Context, limit int) ([]store.Webhook, error) {
+	now := w.Now()
+	return w.Store.ClaimWebhooks(ctx, now, now.Add(lease), limit)
+}
+
+func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error {
+	verdicts := make([]store.Verdict, 0, len(hooks))
+	req := &gatewaysv1.BatchParseWebhooksRequest{}
+	var readable []store.Webhook
+	for _, h := range hooks {
+		body, err := w.OpenBody(h)
+		if err != nil {
+			slog.ErrorContext(ctx, "webhook cannot be opened", slog.String("provider", h.Provider), slog.Any("error", err))
+			verdicts = append(verdicts, store.Verdict{ID: h.ID, Lease: h.Lease, State: "not_understood", Reason: "sealed with another keyset, or damaged"})
+			continue
+		}
+		if name, ok := w.Provider(h.Provider); ok { // stored under an alias while the gateways were away
+			h.Provider = name
+		}
+		readable = append(readable, h)
+		req.Requests = append(req.Requests, &gatewaysv1.ParseWebhookRequest{Provider: h.Provider, AccountKey: h.AccountKey, Body: body,
+			ContentType: h.ContentType, Headers: h.Headers})
+	}
+	var results []*gatewaysv1.ParseWebhookResponse
+	if len(readable) > 0 {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		resp, err := w.Gateways.BatchParseWebhooks(call, req)
+		if err == nil && len(resp.GetResults()) != len(readable) {
+			err = fmt.Errorf("%d webhooks, %d answers", len(readable), len(resp.GetResults()))
+		}
+		if err != nil {
+			return w.giveBackWebhooks(ctx, hooks, fmt.Errorf("parse webhooks: %w", err))
+		}
+		results = resp.GetResults()
+	}
+	entries, more, err := w.judge(ctx, readable, results)
+	if err != nil {
+		return err
+	}
+	verdicts = append(verdicts, more...)
+	_, err = w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) })
+	return err
+}
+
+func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, cause error) error {
+	attempts := hooks[0].Attempts
+	for _, h := range hooks {
+		attempts = min(attempts, h.Attempts)
+	}
+	if err := w.Store.PostponeWebhooks(context.WithoutCancel(ctx), hooks, w.Now().Add(min(backoff(attempts), awayFor)), "the gateways are away"); err != nil {
+		slog.WarnContext(ctx, "webhooks not given back; their lease ends by itself", slog.Any("error", err))
+	}
+	return cause
+}
+
+// maxHints bounds what one webhook may make us look for: providers send one, a forger may send a megabyte of them.
+const maxHints = 20
+
+// judge finds the sales that the webhooks name. Identifiers are compared exactly and never across merchants.
+func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*gatewaysv1.ParseWebhookResponse) ([]ledger.Entry, []store.Verdict, error) {
+	var hints []store.Hint
+	var of []int // hints[i] is of hooks[of[i]]
+	verdicts := make([]store.Verdict, len(hooks))
+	for i, r := range results {
+		verdicts[i] = verdict(hooks[i], r, w.Now())
+		if len(r.GetHints()) > maxHints {
+			r.Hints = r.GetHints()[:maxHints]
+		}
+		for _, hint := range r.GetHints() {
+			hints = append(hints, store.Hint{Provider: hooks[i].Provider, SaleKey: hooks[i].SaleKey, AccountID: verdicts[i].AccountID,
+				MerchantID: verdicts[i].MerchantID,
+				Ref:        charge(hint)})
+			of = append(of, i)
+		}
+	}
+	if len(hints) == 0 {
+		return nil, verdicts, nil
+	}
+	matches, err := w.Store.MatchHints(ctx, hints)
+	if err != nil {
+		return nil, nil, err
+	}
+	var entries []ledger.Entry
+	now, trace := w.Now(), traceID(ctx)
+	next := map[int]int{} // the hint of each webhook that comes next
+	for n, i := range of {
+		hint := results[i].GetHints()[next[i]]
+		next[i]++
+		found := matches[n]
+		if merchants(found) > 1 {
+			if verdicts[i].State == "parked" {
+				verdicts[i].Reason = "the same identifiers belong to sales of several merchants"
+			}
+			continue
+		}
+		for _, m := range found {
+			verdicts[i].State, verdicts[i].DueAt, verdicts[i].Reason = "matched", nil, ""
+			verdicts[i].MerchantID, verdicts[i].PaymentID, verdicts[i].AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
+			entries = append(entries, hinted(m.Key, hooks[i], hint, now, trace))
+		}
+	}
+	return entries, verdicts, nil
+}
+
+// hinted is what the history says of a webhook. A claim of "not yet" is noted and asks for no look: it would spend the
+// provider's patience on what we know already.
+func hinted(k store.Key, h store.Webhook, hint *gatewaysv1.Hint, now time.Time, trace string) ledger.Entry {
+	claimed := statuses[hint.GetClaimed()]
+	e := ledger.Entry{Key: k, Hint: claimed != payment.StatusPending, TraceID: trace,
+		Event:   payment.Event{Kind: payment.HintReceived, At: now, Source: payment.SourceWebhook},
+		Details: map[string]string{"claimed": claimed.String(), "received_at": h.ReceivedAt.UTC().Format(time.RFC3339Nano)}}
+	set(e.Details, "provider_status", clip(hint.GetProviderStatus(), 64))
+	if hint.GetAmount() != nil {
+		e.Details["amount_centavos"] = strconv.FormatInt(hint.GetAmount().GetCentavos(), 10)
+	}
+	return e
+}
+
+// verdict is what is known of a webhook before its sale is looked for.
+func verdict(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) store.Verdict {
+	v := store.Verdict{ID: h.ID, Lease: h.Lease, Reason: clip(r.GetReason(), 300)}
+	if id, err := payment.ParseAccountID(r.GetAccountId()); err == nil {
+		v.AccountID = &id
+	}
+	if id, err := payment.ParseMerchantID(r.GetMerchantId()); err == nil {
+		v.MerchantID = &id
+	}
+	switch r.GetOutcome() {
+	case gatewaysv1.Outcome_OUTCOME_STATUS:
+		v.State, v.Reason = "parked", "no sale has these identifiers yet"
+		for _, age := range parked {
+			if due := h.ReceivedAt.Add(age); due.After(now) {
+				v.DueAt = &due
+				break
+			}
+		}
+		if hints := r.GetHints(); len(hints) > 0 {
+			v.Ref = charge(hints[0])
+			v.Claimed = statuses[hints[0].GetClaimed()].String()
+		}
+	case gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST:
+		v.State = "ignored"
+	case gatewaysv1.Outcome_OUTCOME_CREDENTIAL:
+		v.State = "refused"
+	default:
+		v.State = "not_understood"
+	}
+	return v
+}
+
+// charge is what a hint calls the sale. Anybody may have written it.
+func charge(h *gatewaysv1.Hint) store.Charge {
+	return store.Charge{ID: exact(h.GetRef().GetId()), Hash: exact(h.GetRef().GetHash()), Reference: exact(h.GetRef().GetReference())}
+}
+
+func merchants(found []store.Matched) int {
+	seen := map[payment.MerchantID]bool{}
+	for _, m := range found {
+		seen[m.MerchantID] = true
+	}
+	return len(seen)
+}

@@ -1,0 +1,197 @@
+// Package work is everything that the payments service does by itself, one kind of work a file: read webhooks, look at
+// providers, deliver, tell owners, close and open links, follow what happens in the leaves.
+//
+// Each kind claims rows with a lease, calls a leaf outside of any transaction, and lets the ledger record the result together
+// with the row's end. A replica that dies is taken over when its leases end; doing a row twice is harmless, since every call
+// to a leaf has an idempotency key.
+package work
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+
+	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
+	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	"github.com/baixapay/baixa/internal/queue"
+	"github.com/baixapay/baixa/internal/run"
+	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/payments/internal/ledger"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// Config is what the workers need. All fields but Now are required.
+type Config struct {
+	Store    *store.Store
+	Ledger   *ledger.Ledger
+	Wakers   *Wakers
+	Gateways gatewaysv1.GatewaysServiceClient
+	Delivery deliveryv1.DeliveryServiceClient
+	Notifier notifierv1.NotifierServiceClient
+	// OpenBody gives the bytes of a stored webhook.
+	OpenBody func(store.Webhook) ([]byte, error)
+	// Provider is the canonical name of a provider's name or alias.
+	Provider func(string) (string, bool)
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+}
+
+// Wakers wake the loops in this process when the ledger has something for them.
+type Wakers struct{ Looks, Deliver, Owner, Token, Webhooks *queue.Waker }
+
+// NewWakers returns wakers that nobody has woken.
+func NewWakers() *Wakers {
+	return &Wakers{queue.NewWaker(), queue.NewWaker(), queue.NewWaker(), queue.NewWaker(), queue.NewWaker()}
+}
+
+// Wake is what ledger.Config.Wake takes.
+func (w *Wakers) Wake(what ledger.Work) {
+	for waker, asked := range map[*queue.Waker]bool{w.Looks: what.Looks, w.Deliver: what.Deliver, w.Owner: what.Owner,
+		w.Token: what.Token, w.Webhooks: what.Webhooks} {
+		if asked {
+			waker.Wake()
+		}
+	}
+}
+
+// The names of the loops, as diagnosis shows them.
+const (
+	NameLooks    = "poll"
+	NameWebhooks = "webhooks"
+	NameDeliver  = "deliver"
+	NameOwner    = "owner"
+	NameToken    = "token"
+	NameFollow   = "follow"
+)
+
+const (
+	callTimeout = 20 * time.Second // of one batch at a leaf
+	workTimeout = 40 * time.Second // of one batch in all
+	lease       = time.Minute      // longer than workTimeout and the grace of a stop
+	idle        = time.Second
+	retryLimit  = 5 * time.Second // between claims while a leaf is away: what waits goes on soon after it is back
+)
+
+var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/work")
+
+// Worker runs all kinds of work.
+type Worker struct {
+	Config
+	held  held
+	runs  runs
+	turn  atomic.Uint64 // of claimed looks, so that small shares are dealt out justly
+	slow  sync.WaitGroup
+	alive context.Context // of calls that outlast the batch that began them
+	kill  context.CancelFunc
+}
+
+// New checks the configuration.
+func New(c Config) (*Worker, error) {
+	if c.Store == nil || c.Ledger == nil || c.Wakers == nil || c.Gateways == nil || c.Delivery == nil || c.Notifier == nil || c.OpenBody == nil || c.Provider == nil {
+		return nil, errors.New("work: Store, Ledger, Wakers, Gateways, Delivery, Notifier, OpenBody and Provider are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	w := &Worker{Config: c}
+	w.alive, w.kill = context.WithCancel(context.Background())
+	return w, nil
+}
+
+// Run works until ctx is done; claimed batches are finished first.
+func (w *Worker) Run(ctx context.Context) error {
+	var g run.Group
+	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 200, w.claimWebhooks, w.readWebhooks))
+	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 100, w.claimLooks, w.look))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 200, w.claimDeliveries, w.deliver))
+	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 200, w.claimNews, w.tell))
+	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, w.claimTokens, w.changeTokens))
+	g.Add(NameFollow+" delivery", w.followDelivery)
+	g.Add(NameFollow+" notifier", w.followNotifier)
+	err := g.Run(ctx)
+	ended := make(chan struct{})
+	go func() { w.slow.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(queue.DefaultGrace):
+		slog.WarnContext(ctx, "slow looks cut off at stop; their leases end by themselves")
+	}
+	w.kill()
+	<-ended
+	return err
+}
+
+// loop is one claim loop whose runs are noted for diagnosis.
+func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
+	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Timeout: workTimeout,
+		Retry: queue.Backoff{Limit: retryLimit},
+		Claim: claim,
+		Work: func(ctx context.Context, rows []T) error {
+			err := do(ctx, rows)
+			w.noteRun(ctx, name, len(rows), err)
+			return err
+		}}
+	return l.Run
+}
+
+// runs keeps what diagnosis shows from costing a statement a batch.
+type runs struct {
+	mu   sync.Mutex
+	open map[string]*tally
+}
+
+type tally struct {
+	worked, failed int
+	written        time.Time
+}
+
+func (w *Worker) noteRun(ctx context.Context, name string, rows int, err error) {
+	w.runs.mu.Lock()
+	if w.runs.open == nil {
+		w.runs.open = map[string]*tally{}
+	}
+	t := w.runs.open[name]
+	if t == nil {
+		t = &tally{}
+		w.runs.open[name] = t
+	}
+	if err != nil {
+		t.failed += rows
+	} else {
+		t.worked += rows
+	}
+	now := w.Now()
+	if now.Sub(t.written) < time.Second {
+		w.runs.mu.Unlock()
+		return
+	}
+	worked, failed := t.worked, t.failed
+	*t = tally{written: now}
+	w.runs.mu.Unlock()
+	if err := w.Store.NoteRun(ctx, name, now, worked, failed); err != nil {
+		slog.WarnContext(ctx, "run not noted", slog.String("work", name), slog.Any("error", err))
+	}
+}
+
+// traceID is the trace in which ctx's work happens, empty when it is not traced.
+func traceID(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() && sc.IsSampled() {
+		return sc.TraceID().String()
+	}
+	return ""
+}
+
+// traceOf is the trace id of a W3C traceparent, empty when it is none.
+func traceOf(traceparent string) string {
+	if link, ok := telemetry.LinkFrom(traceparent); ok {
+		return link.SpanContext.TraceID().String()
+	}
+	return ""
+}
