@@ -25,6 +25,7 @@ type cli struct {
 	Gateways gatewaysCmd `cmd:"" help:"The gateways service alone."`
 	Delivery deliveryCmd `cmd:"" help:"The delivery service alone."`
 	Notifier notifierCmd `cmd:"" help:"The notifier service alone."`
+	Gateway  gatewayCmd  `cmd:"" help:"Try a provider's adapter by hand."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring a database to this version and exit."`
 	Keyset   keysetCmd   `cmd:"" help:"Write a new keyset and service key for separate services."`
 	Explain  explainCmd  `cmd:"" help:"Tell the story of a sale, found by any id."`
