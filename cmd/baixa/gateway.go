@@ -17,36 +17,26 @@ type gatewayCmd struct {
 }
 
 type tryCmd struct {
-	Provider   string            `arg:"" help:"Name or alias of the provider."`
-	Ref        string            `arg:"" help:"Identifier of the charge."`
-	BaseURL    string            `help:"Address instead of the provider's own." placeholder:"URL"`
-	SecretFile string            `help:"File with the provider's secret." type:"existingfile" placeholder:"FILE"`
-	Credential map[string]string `help:"Files with further credentials, by name." placeholder:"NAME=FILE"`
-	IDKind     string            `help:"What the identifier is: hash, id or reference. Default: the one that the provider likes best." placeholder:"KIND"`
-	Timeout    time.Duration     `default:"15s" help:"How long to wait."`
-	JSON       bool              `help:"Print one JSON object."`
+	Provider   string        `arg:"" help:"Name or alias of the provider."`
+	Ref        string        `arg:"" help:"Identifier of the charge."`
+	BaseURL    string        `help:"Address instead of the provider's own." placeholder:"URL"`
+	SecretFile string        `help:"File with the provider's secret, or with a line name=value for each when it has several." type:"existingfile" placeholder:"FILE"`
+	IDKind     string        `help:"What the identifier is: hash, id or reference. Default: the one that the provider takes first." placeholder:"KIND"`
+	Timeout    time.Duration `default:"15s" help:"How long to wait."`
+	JSON       bool          `help:"Print one JSON object."`
 }
 
 // Run asks; the exit code is 0 whenever there was an outcome.
 func (c tryCmd) Run(ctx context.Context) error {
-	q := gateways.Question{Provider: c.Provider, BaseURL: c.BaseURL, IDKind: c.IDKind, Ref: c.Ref, Credentials: map[string]string{}}
+	t := gateways.Trial{Provider: c.Provider, BaseURL: c.BaseURL, Kind: c.IDKind, Identifier: c.Ref, Timeout: c.Timeout}
 	if c.SecretFile != "" {
 		raw, err := os.ReadFile(c.SecretFile)
 		if err != nil {
 			return fmt.Errorf("--secret-file: %w", err)
 		}
-		q.Secret = string(raw)
+		t.Secrets = string(raw)
 	}
-	for name, file := range c.Credential {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("--credential %s: %w", name, err)
-		}
-		q.Credentials[name] = string(raw)
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	f, err := gateways.Try(ctx, q)
+	f, err := gateways.Try(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -54,9 +44,10 @@ func (c tryCmd) Run(ctx context.Context) error {
 }
 
 type parseCmd struct {
-	Provider    string `arg:"" help:"Name or alias of the provider."`
-	ContentType string `help:"Content-Type as the provider sent it." placeholder:"TYPE"`
-	JSON        bool   `help:"Print one JSON object."`
+	Provider    string            `arg:"" help:"Name or alias of the provider."`
+	ContentType string            `help:"Content-Type as the provider sent it." placeholder:"TYPE"`
+	Header      map[string]string `help:"Headers that came with it." placeholder:"NAME=VALUE"`
+	JSON        bool              `help:"Print one JSON object."`
 }
 
 // Run reads standard input; the exit code is 0 whenever there was an outcome.
@@ -65,7 +56,7 @@ func (c parseCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("read standard input: %w", err)
 	}
-	f, err := gateways.Parse(c.Provider, body, c.ContentType)
+	f, err := gateways.Parse(c.Provider, c.ContentType, c.Header, body)
 	if err != nil {
 		return err
 	}
@@ -76,14 +67,24 @@ func printFinding(f gateways.Finding, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(os.Stdout).Encode(f)
 	}
-	for _, x := range f.Exchanges {
-		fmt.Printf("> %s\n", x.Request)
-		if x.RequestBody != "" {
-			fmt.Printf("> %s\n", x.RequestBody)
+	for _, call := range f.Calls {
+		fmt.Printf("> %s %s\n", call.Method, call.URL)
+		if call.Request != "" {
+			fmt.Printf("> %s\n", call.Request)
 		}
-		fmt.Printf("< HTTP %d %s\n\n", x.HTTPStatus, x.Body)
+		fmt.Printf("< HTTP %d %s\n\n", call.HTTPStatus, call.Answer)
 	}
-	fmt.Printf("adapter      %s\noutcome      %s\nstatus       %s   (%q there)\n", f.Adapter, f.Outcome, f.Status, f.ProviderStatus)
+	for i, one := range append([]gateways.Finding{f}, f.More...) {
+		if i > 0 {
+			fmt.Println()
+		}
+		printOne(one)
+	}
+	return nil
+}
+
+func printOne(f gateways.Finding) {
+	fmt.Printf("outcome      %s\nstatus       %s   (%q there)\n", f.Outcome, f.Status, f.ProviderStatus)
 	if f.AmountCentavos != nil {
 		fmt.Printf("amount       %d centavos\n", *f.AmountCentavos)
 	}
@@ -101,5 +102,4 @@ func printFinding(f gateways.Finding, asJSON bool) error {
 	if f.Reason != "" {
 		fmt.Printf("why          %s\n", f.Reason)
 	}
-	return nil
 }

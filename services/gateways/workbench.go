@@ -35,7 +35,7 @@ type Trial struct {
 type Finding struct {
 	// Outcome is status, not_found, transient, rate_limited, credential, contract or invalid_request.
 	Outcome string `json:"outcome"`
-	// Status is ours, unknown when the provider's word is not known; "" without one.
+	// Status is ours; unknown when the provider's word is not known, and without one.
 	Status         string            `json:"status"`
 	ProviderStatus string            `json:"provider_status"`
 	AmountCentavos *int64            `json:"amount_centavos"`
@@ -109,7 +109,7 @@ func Parse(name, contentType string, headers map[string]string, body []byte) (Fi
 	}
 	hints, err := adapter.ParseWebhook(hook)
 	if err == nil && len(hints) == 0 {
-		return Finding{Outcome: string(provider.KindInvalidRequest), Identifiers: map[string]string{}, Reason: "a test event: it names no charge"}, nil
+		err = &provider.Error{Kind: provider.KindInvalidRequest, Provider: adapter.Name(), Op: provider.OpParse, Reason: "a test event: it names no charge"}
 	}
 	out := failure(err)
 	for i, h := range hints {
@@ -195,7 +195,7 @@ func (t Trial) ref(c provider.Capabilities) (provider.Ref, error) {
 
 // failure is the finding of an error, or of none.
 func failure(err error) Finding {
-	out := Finding{Outcome: "status", Identifiers: map[string]string{}}
+	out := Finding{Outcome: "status", Status: string(provider.StatusUnknown), Identifiers: map[string]string{}}
 	if err == nil {
 		return out
 	}

@@ -35,7 +35,7 @@ func TestTry_outcomes(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			}))
 			defer srv.Close()
-			f, err := Try(t.Context(), Question{Provider: "AtomoPay", BaseURL: srv.URL, Secret: " " + canary + "\n", Ref: "h1"})
+			f, err := Try(t.Context(), Trial{Provider: "AtomoPay", BaseURL: srv.URL, Secrets: " " + canary + "\n", Identifier: "h1"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,15 +45,15 @@ func TestTry_outcomes(t *testing.T) {
 			if c.header != "" && (f.RetryAfterSeconds == nil || *f.RetryAfterSeconds != 7) {
 				t.Errorf("retry after: %v", f.RetryAfterSeconds)
 			}
-			if len(f.Exchanges) != 1 || strings.Contains(strings.Join([]string{f.Exchanges[0].Request, f.Exchanges[0].Body, f.Reason}, " "), canary) {
-				t.Errorf("a secret is shown, or no call: %+v", f.Exchanges)
+			if len(f.Calls) != 1 || strings.Contains(strings.Join([]string{f.Calls[0].URL, f.Calls[0].Answer, f.Calls[0].Err, f.Reason}, " "), canary) {
+				t.Errorf("a secret is shown, or no call: %+v", f.Calls)
 			}
 		})
 	}
 }
 
 func TestTry_cannotBeAsked(t *testing.T) {
-	for _, q := range []Question{{Provider: "nosuch", Ref: "x"}, {Provider: "supremuspay", Ref: "x"}, {Provider: "pushinpay", IDKind: "hash", Ref: "x"}} {
+	for _, q := range []Trial{{Provider: "nosuch", Identifier: "x"}, {Provider: "supremuspay", Identifier: "x"}, {Provider: "pushinpay", Kind: "hash", Identifier: "x", Secrets: "t"}, {Provider: "atomopay", Identifier: "x"}} {
 		if _, err := Try(t.Context(), q); err == nil {
 			t.Errorf("%+v was asked", q)
 		}
@@ -61,7 +61,7 @@ func TestTry_cannotBeAsked(t *testing.T) {
 }
 
 func TestParse_asOneObject(t *testing.T) {
-	f, err := Parse("pushynpay", []byte("id=ABCDEF01-0000-4000-8000-000000000001&status=paid&value=999"), "application/json")
+	f, err := Parse("pushynpay", "application/json", nil, []byte("id=ABCDEF01-0000-4000-8000-000000000001&status=paid&value=999"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestParse_asOneObject(t *testing.T) {
 	if string(raw) != want {
 		t.Errorf("got  %s\nwant %s", raw, want)
 	}
-	if f, err = Parse("paradise", []byte(`{"x":1}`), ""); err != nil || f.Outcome != "contract" || f.AmountCentavos != nil {
+	if f, err = Parse("paradise", "", nil, []byte(`{"x":1}`)); err != nil || f.Outcome != "contract" || f.AmountCentavos != nil {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -195,6 +195,15 @@ func (v Value) Key() string {
 	return string(v.t.src[n.keyAt:n.keyEnd])
 }
 
+// RawKey is Key as it was sent, without its quotes and without a copy; plain is false when it holds escapes.
+func (v Value) RawKey() (raw []byte, plain bool) {
+	if v.t == nil {
+		return nil, false
+	}
+	n := v.t.nodes[v.i]
+	return v.t.src[n.keyAt:n.keyEnd], !n.escaped
+}
+
 // Children yields an object's members or an array's elements in the order in which they were sent.
 func (v Value) Children(yield func(Value) bool) {
 	if k := v.Kind(); k != Object && k != Array {

@@ -45,12 +45,14 @@ type ClientConfig struct {
 // Client performs the calls of all adapters: one pool of kept connections, answers bounded in size and time, failures
 // sorted into the taxonomy, and no secret in anything that comes out of it. Safe for concurrent use.
 type Client struct {
-	http      *http.Client
+	transport http.RoundTripper
 	timeout   time.Duration
 	maxBody   int64
 	tracer    trace.Tracer
 	now       func() time.Time
-	userAgent string
+	forms     formCache
+	// Header values that every call shares; nobody writes into them.
+	accept, agent []string
 }
 
 // NewClient checks config and fills in what it does not say.
@@ -58,7 +60,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if config.Timeout < 0 || config.MaxBody < 0 {
 		return nil, errors.New("new provider client: timeout and max body must not be negative")
 	}
-	c := &Client{timeout: config.Timeout, maxBody: config.MaxBody, now: config.Now, userAgent: config.UserAgent}
+	c := &Client{timeout: config.Timeout, maxBody: config.MaxBody, now: config.Now, accept: []string{"application/json"}, agent: []string{config.UserAgent}}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
 	}
@@ -68,8 +70,8 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if c.userAgent == "" {
-		c.userAgent = "baixa"
+	if config.UserAgent == "" {
+		c.agent = []string{"baixa"}
 	}
 	tracers := config.Tracer
 	if tracers == nil {
@@ -80,7 +82,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if transport == nil {
 		transport = NewTransport()
 	}
-	c.http = &http.Client{Transport: transport, CheckRedirect: sameHostReads}
+	c.transport = transport
 	return c, nil
 }
 
@@ -99,14 +101,39 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// sameHostReads follows a read's redirect within one origin, so that no secret travels elsewhere; any other redirect
-// becomes the answer itself and, with it, a contract error.
-func sameHostReads(next *http.Request, via []*http.Request) error {
-	first := via[0]
-	if first.Method != http.MethodGet || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme || len(via) > maxRedirects {
-		return http.ErrUseLastResponse
+// send performs a request and follows a read's redirects within one origin, so that no secret travels elsewhere; any
+// other redirect is the answer itself and becomes, with that, a contract error. http.Client would do the same at twice
+// the price: it copies the headers of every call in case a redirect comes.
+func (c *Client) send(req *http.Request) (*http.Response, error) {
+	for hops := 0; ; hops++ {
+		res, err := c.transport.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		next := nextHop(req, res)
+		if next == nil || hops == maxRedirects {
+			return res, nil
+		}
+		_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection is kept
+		_ = res.Body.Close()
+		next.Host, req = req.Host, next
 	}
-	return nil
+}
+
+// nextHop is the request that a redirect asks for, nil where none is followed.
+func nextHop(req *http.Request, res *http.Response) *http.Request {
+	switch res.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil
+	}
+	to, err := req.URL.Parse(res.Header.Get("Location"))
+	if err != nil || req.Method != http.MethodGet || res.Header.Get("Location") == "" || to.Host != req.URL.Host || to.Scheme != req.URL.Scheme {
+		return nil
+	}
+	next := req.Clone(req.Context())
+	next.URL = to
+	return next
 }
 
 // Now is the client's clock, for adapters that keep tokens.
@@ -115,24 +142,32 @@ func (c *Client) Now() time.Time { return c.now() }
 // Do performs one call. It returns the answer of a 2xx, or an *Error for everything else; the answer's body is read
 // whole and at most MaxBody bytes long. There are no retries.
 func (c *Client) Do(ctx context.Context, request Request) (*Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	red := newRedactor(request.secrets()...)
+	if until, ok := ctx.Deadline(); !ok || time.Until(until) > c.timeout {
+		bounded, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		ctx = bounded
+	}
+	red := request.redactor(&c.forms)
 	target, err := request.target()
 	if err != nil {
 		return nil, err
 	}
 	endpoint := request.endpoint()
-	ctx, span := c.tracer.Start(ctx, "provider "+string(request.Op), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("provider", string(request.Provider)),
-		attribute.String("http.request.method", request.method()),
-		attribute.String("url.template", request.Path),
-		attribute.String("server.address", target.Hostname()),
-	))
+	ctx, span := c.tracer.Start(ctx, "provider "+string(request.Op), trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
+	if span.IsRecording() {
+		span.SetAttributes(
+			attribute.String("provider", string(request.Provider)),
+			attribute.String("http.request.method", request.method()),
+			attribute.String("url.template", request.Path),
+			attribute.String("server.address", target.Hostname()),
+		)
+	}
 	response, err := c.exchange(ctx, request, target, endpoint, red)
 	if response != nil {
-		span.SetAttributes(attribute.Int("http.response.status_code", response.HTTPStatus))
+		if span.IsRecording() {
+			span.SetAttributes(attribute.Int("http.response.status_code", response.HTTPStatus))
+		}
 		if err == nil {
 			err = c.classify(response)
 		}
@@ -150,6 +185,8 @@ func (c *Client) exchange(ctx context.Context, request Request, target *url.URL,
 	failed := func(kind Kind, reason string, err error) *Error {
 		return &Error{Kind: kind, Provider: request.Provider, Op: request.Op, Endpoint: endpoint, Reason: reason, Err: err}
 	}
+	header := make(http.Header, 3+len(request.Header))
+	header["Accept"], header["User-Agent"] = c.accept, c.agent
 	var body io.Reader
 	if request.Body != nil {
 		text, err := json.Marshal(request.Body)
@@ -157,21 +194,17 @@ func (c *Client) exchange(ctx context.Context, request Request, target *url.URL,
 			return nil, failed(KindInvalidRequest, "request cannot be written as json", nil)
 		}
 		body = bytes.NewReader(text)
+		header["Content-Type"] = c.accept
+	}
+	for name, value := range request.Header {
+		header.Set(name, value)
 	}
 	req, err := http.NewRequestWithContext(ctx, request.method(), "", body)
 	if err != nil {
 		return nil, failed(KindInvalidRequest, "request cannot be made", nil)
 	}
-	req.URL, req.Host = target, target.Host
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for name, value := range request.Header {
-		req.Header.Set(name, value)
-	}
-	res, err := c.http.Do(req)
+	req.URL, req.Host, req.Header = target, target.Host, header
+	res, err := c.send(req)
 	if err != nil {
 		return nil, failed(KindTransient, "no answer", safeCause(ctx, err, red))
 	}

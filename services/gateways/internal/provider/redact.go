@@ -1,12 +1,7 @@
 package provider
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"html"
-	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,53 +15,13 @@ const (
 	// excerptWindow is how much of a body that is not JSON is looked at to make an excerpt.
 	excerptWindow = 8 << 10
 	maxField      = 96
-	// minSecret is the shortest text that is searched for: shorter ones would blacken every answer.
-	minSecret = 4
 )
-
-// redactor removes an account's secrets, in every form in which a server may echo them, and personal data. The zero
-// redactor knows no secrets and still removes personal data.
-type redactor struct{ forms []string }
-
-func newRedactor(secrets ...Secret) redactor {
-	var r redactor
-	for _, s := range secrets {
-		v := s.Reveal()
-		if len(v) < minSecret {
-			continue
-		}
-		query := url.QueryEscape(v)
-		quoted, _ := json.Marshal(v) // a string always has a JSON form
-		for _, form := range []string{
-			v, query, strings.ToLower(query), url.PathEscape(v), html.EscapeString(v), strings.ReplaceAll(v, "/", `\/`),
-			string(quoted[1 : len(quoted)-1]), base64.StdEncoding.EncodeToString([]byte(v)),
-		} {
-			if !slices.Contains(r.forms, form) {
-				r.forms = append(r.forms, form)
-			}
-		}
-	}
-	return r
-}
-
-// secrets replaces every known secret in text.
-func (r redactor) secrets(text string) string {
-	for _, form := range r.forms {
-		if strings.Contains(text, form) {
-			text = strings.ReplaceAll(text, form, redacted)
-		}
-	}
-	return text
-}
 
 // line makes any text fit for an error or a log: secrets and personal data out, white space folded, at most limit
 // bytes.
 func (r redactor) line(text string, limit int) string {
 	if len(text) > excerptWindow {
-		cut := excerptWindow
-		for _, form := range r.forms {
-			cut = min(cut, excerptWindow-len(form)+1)
-		}
+		cut := excerptWindow - max(r.longest()-1, 0)
 		text = r.secrets(text[:excerptWindow])
 		text = text[:min(len(text), max(cut, 0))] // what may be half a secret at the window's edge goes
 	} else {
@@ -81,9 +36,9 @@ func (r redactor) excerpt(body []byte, doc document.Value) string {
 	if doc.Kind() != document.Object && doc.Kind() != document.Array {
 		return r.line(unescape(string(body[:min(len(body), 2*excerptWindow)])), maxExcerpt)
 	}
-	b := make([]byte, 0, maxExcerpt+2*maxField)
-	b = r.appendValue(b, doc)
-	return clip(string(b), maxExcerpt)
+	w := excerptWriter{redactor: r, touched: r.touches(body), text: make([]byte, 0, maxExcerpt+2*maxField)}
+	w.value(doc)
+	return clip(string(w.text), maxExcerpt)
 }
 
 // unescape resolves JSON escapes of ASCII in a text that is not JSON as a whole, since a secret may stand in it so.
@@ -102,44 +57,75 @@ func unescape(text string) string {
 
 var escapes = regexp.MustCompile(`\\u00[0-7][0-9a-fA-F]|\\[/"\\]`)
 
-func (r redactor) appendValue(b []byte, v document.Value) []byte {
+// excerptWriter writes one document. Most values of most answers are harmless as they stand and are copied; touched
+// tells that a secret is in the body, and then nothing is.
+type excerptWriter struct {
+	redactor
+	touched bool
+	text    []byte
+}
+
+func (w *excerptWriter) value(v document.Value) {
 	switch v.Kind() {
 	case document.Object, document.Array:
-		open, end := byte('{'), byte('}')
-		if v.Kind() == document.Array {
-			open, end = '[', ']'
-		}
-		b = append(b, open)
-		first := true
-		for c := range v.Children {
-			if len(b) > maxExcerpt {
-				break
-			}
-			if !first {
-				b = append(b, ',')
-			}
-			first = false
-			if open == '{' {
-				key := r.secrets(c.Key())
-				b = append(strconv.AppendQuote(b, clip(key, maxField)), ':')
-				if private(key) && c.Kind() != document.Null {
-					b = append(b, `"`+redacted+`"`...)
-					continue
-				}
-			}
-			b = r.appendValue(b, c)
-		}
-		return append(b, end)
+		w.members(v)
 	case document.String:
-		return appendQuoted(b, r.field(v.Text()))
-	case document.Number:
-		if n := len(v.Raw()); n == 11 || n == 14 {
-			return appendQuoted(b, redacted)
+		if raw := v.Raw(); !w.touched && harmless(raw[1:len(raw)-1]) {
+			w.text = append(w.text, raw...)
+			return
 		}
-		return append(b, r.line(v.Text(), maxField)...)
+		w.text = strconv.AppendQuote(w.text, w.field(v.Text()))
+	case document.Number:
+		raw := v.Raw()
+		switch n := len(raw); {
+		case n == 11 || n == 14: // as long as a CPF or a CNPJ
+			w.text = append(w.text, `"`+redacted+`"`...)
+		case !w.touched && n < 10:
+			w.text = append(w.text, raw...)
+		default:
+			w.text = append(w.text, w.line(string(raw), maxField)...)
+		}
 	default:
-		return append(b, v.Raw()...)
+		w.text = append(w.text, v.Raw()...)
 	}
+}
+
+func (w *excerptWriter) members(v document.Value) {
+	open, end := byte('{'), byte('}')
+	if v.Kind() == document.Array {
+		open, end = '[', ']'
+	}
+	w.text = append(w.text, open)
+	first := true
+	for c := range v.Children {
+		if len(w.text) > maxExcerpt {
+			break
+		}
+		if !first {
+			w.text = append(w.text, ',')
+		}
+		first = false
+		if open == '{' && w.key(c) {
+			w.text = append(w.text, `"`+redacted+`"`...)
+			continue
+		}
+		w.value(c)
+	}
+	w.text = append(w.text, end)
+}
+
+// key writes a member's key and reports whether its value must not be shown.
+func (w *excerptWriter) key(c document.Value) bool {
+	hidden := false
+	if raw, plain := c.RawKey(); plain && !w.touched && len(raw) <= maxField && utf8.Valid(raw) {
+		w.text = append(append(append(w.text, '"'), raw...), '"', ':')
+		hidden = private(raw)
+	} else {
+		key := w.secrets(c.Key())
+		w.text = append(strconv.AppendQuote(w.text, clip(key, maxField)), ':')
+		hidden = private([]byte(key))
+	}
+	return hidden && c.Kind() != document.Null
 }
 
 func (r redactor) field(text string) string {
@@ -153,47 +139,18 @@ func (r redactor) field(text string) string {
 	}
 }
 
-func appendQuoted(b []byte, text string) []byte {
-	return strconv.AppendQuote(b, text)
-}
-
-// privateParts mark keys whose values belong to a person or open a door.
-var privateParts = []string{"token", "secret", "password", "authorization", "apikey", "document", "cpf", "cnpj", "email",
-	"phone", "name", "payer", "customer", "client", "buyer", "address", "card", "birth", "nationalregistration", "useragent"}
-
-// private reports whether a key's value never belongs into evidence.
-func private(key string) bool {
-	key = strings.Map(func(r rune) rune {
-		if r == '_' || r == '-' {
-			return -1
-		}
-		return r
-	}, lowerASCII(key))
-	if key == "ip" || key == "fbp" || key == "fbc" || key == "key" {
-		return true
+// harmless reports whether a string's inside can be shown as it was sent: short plain ASCII without escapes, and
+// nothing in it that may be a person's number or address or a PIX code.
+func harmless(inside []byte) bool {
+	if len(inside) > maxField {
+		return false
 	}
-	for _, part := range privateParts {
-		if strings.Contains(key, part) {
-			return true
+	for _, c := range inside {
+		if c < ' ' || c > '~' || c == '\\' || c == '@' {
+			return false
 		}
 	}
-	return false
-}
-
-var personalPattern = regexp.MustCompile(`\b\d{3}\.?\d{3}\.?\d{3}-?\d{2}\b|\b\d{2}\.?\d{3}\.?\d{3}/?\d{4}-?\d{2}\b|\b\d{10,14}\b|[\w.+-]+@[\w-]+\.[\w.-]+`)
-
-// personal masks CPF, CNPJ, telephone numbers and e-mail addresses in running text.
-func personal(text string) string {
-	digits := 0
-	for i := range len(text) {
-		if text[i] >= '0' && text[i] <= '9' {
-			digits++
-		}
-	}
-	if digits < 10 && !strings.Contains(text, "@") {
-		return text
-	}
-	return personalPattern.ReplaceAllString(text, redacted)
+	return !numbered(inside)
 }
 
 func clip(text string, limit int) string {

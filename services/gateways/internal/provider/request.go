@@ -40,15 +40,19 @@ func (r Request) method() string {
 
 func (r Request) endpoint() string { return r.method() + " " + r.Path }
 
-func (r Request) secrets() []Secret {
-	all := append([]Secret(nil), r.Secrets...)
+// redactor knows every secret that the call may carry.
+func (r Request) redactor(cache *formCache) redactor {
+	red := redactor{all: make([]*forms, 0, 2)}
 	for _, s := range r.Account.Credentials {
-		all = append(all, s)
+		red.add(cache, s)
 	}
 	for _, s := range r.SecretQuery {
-		all = append(all, s)
+		red.add(cache, s)
 	}
-	return all
+	for _, s := range r.Secrets {
+		red.add(cache, s)
+	}
+	return red
 }
 
 func (r Request) invalid(reason string) *Error {
@@ -61,23 +65,22 @@ func (r Request) target() (*url.URL, error) {
 	if base == "" {
 		base = r.DefaultBase
 	}
-	if err := CheckBaseURL(base); err != nil {
-		return nil, r.invalid(err.Error())
-	}
 	path, reason := fill(r.Path, r.Args)
 	if reason != "" {
 		return nil, r.invalid(reason)
 	}
 	u, err := url.Parse(strings.TrimRight(base, "/") + path)
-	if err != nil {
-		return nil, r.invalid("base url and path do not make a url")
+	if err != nil || strings.ContainsAny(base, "?#") {
+		u = nil // what is wrong with it is told below
 	}
-	if len(r.SecretQuery) > 0 {
-		q := u.Query()
-		for name, value := range r.SecretQuery {
-			q.Set(name, value.Reveal())
+	if err := checkBase(u); err != nil {
+		return nil, r.invalid(err.Error())
+	}
+	for name, value := range r.SecretQuery {
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
 		}
-		u.RawQuery = q.Encode()
+		u.RawQuery += url.QueryEscape(name) + "=" + url.QueryEscape(value.Reveal())
 	}
 	return u, nil
 }
@@ -125,10 +128,21 @@ func (e baseError) Error() string { return string(e) }
 // Its errors do not quote the URL.
 func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
+	if err != nil {
+		u = nil
+	}
+	if u != nil && strings.ContainsAny(base, "?#") {
+		return baseError("base url must not hold user, query or fragment")
+	}
+	return checkBase(u)
+}
+
+// checkBase judges a base URL, or one that was made of it; nil stands for one that cannot be read.
+func checkBase(u *url.URL) error {
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case u == nil || u.Host == "" || u.Opaque != "":
 		return baseError("base url is not an absolute url")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil:
 		return baseError("base url must not hold user, query or fragment")
 	case u.Scheme == "https":
 		return nil

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net/http/httptrace"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -19,9 +18,6 @@ import (
 )
 
 const (
-	// Intervals between looks at one sale that are at least this long are the provider's prohibition, kept here for all
-	// replicas; shorter ones are our own politeness, which the polling schedule keeps.
-	prohibited = 30 * time.Second
 	// fairTime is what a provider must have had before a timeout counts against it.
 	fairTime = 3 * time.Second
 	// What a batch keeps of its caller's time to bring the answers home.
@@ -142,60 +138,6 @@ func denied(p gate.Permit) *gatewaysv1.PollResult {
 	}
 }
 
-// claim takes the sales' intervals where the provider forbids asking again soon.
-func (s *Server) claim(ctx context.Context, g group) error {
-	if g.rule.MinInterval < prohibited || len(g.items) == 0 {
-		return nil
-	}
-	byRef := make(map[string]*look, len(g.items))
-	refs := make([]string, 0, len(g.items))
-	for _, item := range g.items {
-		if byRef[item.sale] != nil { // twice in one batch
-			s.tooSoon(ctx, item, g.rule.MinInterval)
-			continue
-		}
-		byRef[item.sale], item.claimed = item, true
-		refs = append(refs, item.sale)
-	}
-	waits, err := s.c.Store.ClaimLooks(ctx, g.account.Key, refs, g.rule.MinInterval)
-	if err != nil {
-		return err
-	}
-	for sale, wait := range waits {
-		byRef[sale].claimed = false
-		s.tooSoon(ctx, byRef[sale], wait)
-	}
-	return nil
-}
-
-func (s *Server) tooSoon(ctx context.Context, item *look, wait time.Duration) {
-	item.result = refusal(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, max(wait, time.Millisecond), "the provider forbids asking about this sale so soon again")
-	s.unused(ctx, item)
-}
-
-// unused returns what was granted for a call that is not made.
-func (s *Server) unused(ctx context.Context, item *look) {
-	s.c.Gate.Report(ctx, item.account, gate.Result{Op: provider.OpStatus, Granted: 1, Probe: item.probe, Impatient: true})
-}
-
-// giveBack releases intervals whose call was not made.
-func (s *Server) giveBack(ctx context.Context, g group) {
-	var refs []string
-	for _, item := range g.items {
-		if item.claimed && item.result.GetProviderCalls() == 0 {
-			refs = append(refs, item.sale)
-		}
-	}
-	if len(refs) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := s.c.Store.ReleaseLooks(ctx, g.account.Key, refs); err != nil {
-		s.c.Log.WarnContext(ctx, "looks not released; their interval ends by itself", slog.Any("error", err))
-	}
-}
-
 // ask makes the calls: those of one account side by side up to a bound, so that a slow provider delays only its own.
 func (s *Server) ask(ctx context.Context, groups []group) {
 	if deadline, ok := ctx.Deadline(); ok {
@@ -277,16 +219,3 @@ func (s *Server) status(ctx context.Context, item *look) (r provider.Reading, er
 	}()
 	return item.adapter.GetStatus(ctx, item.account.Open, item.ref)
 }
-
-// counter counts the HTTP calls below a context, and whether any of them was sent.
-type counter struct{ conns, sent atomic.Int32 }
-
-func (c *counter) count(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { c.conns.Add(1) },
-		WroteHeaders: func() { c.sent.Add(1) },
-	})
-}
-
-func (c *counter) made() int       { return int(c.conns.Load()) }
-func (c *counter) delivered() bool { return c.sent.Load() > 0 }
