@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/baixapay/baixa/cmd/baixa/internal/demo"
 	"github.com/baixapay/baixa/cmd/baixa/internal/secrets"
@@ -25,7 +22,7 @@ type demoCmd struct {
 	JSON bool           `help:"Print one JSON object on standard output and nothing else."`
 }
 
-func (c demoCmd) Run(ctx context.Context) (err error) {
+func (c demoCmd) Run(ctx context.Context) error {
 	if c.LogLevel == "info" { // what happens is told below
 		c.LogLevel = "warn"
 	}
@@ -48,39 +45,11 @@ func (c demoCmd) Run(ctx context.Context) (err error) {
 	if c.JSON {
 		words = os.Stderr
 	}
-	d, err := demo.Start(ctx, demo.Options{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, Version: version})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	started := time.Now()
-	report, err := d.Import(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(words, "%d vendas importadas, nenhum webhook. / %d sales imported, no webhook.\n", report.Rows, report.Rows)
-	bar := demo.NewBar(words)
-	result, err := d.Settle(ctx, started, report.Rows, bar.Set)
-	bar.Done()
-	if err != nil {
-		return err
-	}
-	if err := result.Write(words); err != nil {
-		return err
-	}
-	if c.JSON {
-		if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
-			return err
-		}
-	}
-	if c.Once {
-		return nil
-	}
-	d.Tour(words)
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-d.Ended():
-		return err
-	}
+	return demo.Run(ctx, demo.Options{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, Version: version, Out: words, Once: c.Once},
+		func(r demo.Result) error {
+			if !c.JSON {
+				return nil
+			}
+			return json.NewEncoder(os.Stdout).Encode(r)
+		})
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/baixapay/baixa/cmd/baixa/internal/finding"
 	"github.com/baixapay/baixa/services/gateways"
 )
 
@@ -40,7 +40,7 @@ func (c tryCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return printFinding(f, c.JSON)
+	return finding.Write(os.Stdout, f, c.JSON)
 }
 
 type parseCmd struct {
@@ -60,46 +60,5 @@ func (c parseCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return printFinding(f, c.JSON)
-}
-
-func printFinding(f gateways.Finding, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(os.Stdout).Encode(f)
-	}
-	for _, call := range f.Calls {
-		fmt.Printf("> %s %s\n", call.Method, call.URL)
-		if call.Request != "" {
-			fmt.Printf("> %s\n", call.Request)
-		}
-		fmt.Printf("< HTTP %d %s\n\n", call.HTTPStatus, call.Answer)
-	}
-	for i, one := range append([]gateways.Finding{f}, f.More...) {
-		if i > 0 {
-			fmt.Println()
-		}
-		printOne(one)
-	}
-	return nil
-}
-
-func printOne(f gateways.Finding) {
-	fmt.Printf("outcome      %s\nstatus       %s   (%q there)\n", f.Outcome, f.Status, f.ProviderStatus)
-	if f.AmountCentavos != nil {
-		fmt.Printf("amount       %d centavos\n", *f.AmountCentavos)
-	}
-	for _, kind := range []string{"hash", "id", "reference"} {
-		if f.Identifiers[kind] != "" {
-			fmt.Printf("%-12s %s\n", kind, f.Identifiers[kind])
-		}
-	}
-	if f.PaidAt != nil {
-		fmt.Printf("paid at      %s\n", f.PaidAt.Format(time.RFC3339))
-	}
-	if f.RetryAfterSeconds != nil {
-		fmt.Printf("retry after  %gs\n", *f.RetryAfterSeconds)
-	}
-	if f.Reason != "" {
-		fmt.Printf("why          %s\n", f.Reason)
-	}
+	return finding.Write(os.Stdout, f, c.JSON)
 }

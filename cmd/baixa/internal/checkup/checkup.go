@@ -7,6 +7,7 @@ package checkup
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,8 +55,11 @@ var marks = map[string]struct{ sign, color string }{"problem": {"✗", "1"}, "wa
 
 func (p *page) findings(r *paymentsv1.DiagnoseResponse) {
 	verdict, hue := p.words.healthy, "2"
-	if !r.GetHealthy() {
+	switch {
+	case !r.GetHealthy():
 		verdict, hue = p.words.unhealthy, "1"
+	case slices.ContainsFunc(r.GetFindings(), func(f *paymentsv1.Finding) bool { return f.GetSeverity() == "warning" }):
+		verdict, hue = p.words.warned, "3"
 	}
 	at := r.GetAt().AsTime().In(brasilia).Format(p.layout)
 	p.line(p.tint(verdict, hue, true) + p.faint("  ("+at+", "+p.words.zone+")"))

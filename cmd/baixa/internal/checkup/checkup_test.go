@@ -67,6 +67,7 @@ func TestWrite_golden(t *testing.T) {
 		"sick.pt-BR":    {sick(), "pt-BR", false},
 		"sick.en":       {sick(), "en", false},
 		"sick.terminal": {sick(), "pt-BR", true},
+		"warned.en":     {&paymentsv1.DiagnoseResponse{Healthy: true, At: sick().GetAt(), Findings: sick().GetFindings()[1:2]}, "en", false},
 		"well.pt-BR":    {&paymentsv1.DiagnoseResponse{Healthy: true, At: sick().GetAt()}, "", false},
 	} {
 		got, file := ours.ReplaceAllString(render(t, c.r, c.lang, c.color), ""), filepath.Join("testdata", name+".txt")

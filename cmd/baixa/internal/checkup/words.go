@@ -2,14 +2,14 @@ package checkup
 
 // words are the page's own words in one language; findings come in the language that was asked for.
 type words struct {
-	healthy, unhealthy, zone, nothing, yes, no            string
+	healthy, warned, unhealthy, zone, nothing, yes, no    string
 	sales, providers, schedules, accounts                 string
 	salesHead, providersHead, schedulesHead, accountsHead []string
 	status, message, account                              map[string]string
 }
 
 var portuguese = words{
-	healthy: "Tudo em ordem.", unhealthy: "Há problemas.", zone: "horário de Brasília", nothing: "nada", yes: "sim", no: "não",
+	healthy: "Tudo em ordem.", warned: "Nenhum problema; há avisos.", unhealthy: "Há problemas.", zone: "horário de Brasília", nothing: "nada", yes: "sim", no: "não",
 	sales: "Últimas dez vendas", providers: "Provedores, vendas registradas nas últimas 24 h", schedules: "Trabalho que roda sozinho", accounts: "Contas",
 	salesHead:     []string{"venda", "seu id", "provedor", "valor", "situação", "criada", "paga", "link", "mensagem"},
 	providersHead: []string{"provedor", "vendas", "pagas", "aguardando", "em revisão", "com link", "com mensagem", "webhooks", "consultas", "sem resposta", "último webhook"},
@@ -22,7 +22,7 @@ var portuguese = words{
 }
 
 var english = words{
-	healthy: "All is well.", unhealthy: "There are problems.", zone: "Brasília time", nothing: "nothing", yes: "yes", no: "no",
+	healthy: "All is well.", warned: "No problem; there are warnings.", unhealthy: "There are problems.", zone: "Brasília time", nothing: "nothing", yes: "yes", no: "no",
 	sales: "Last ten sales", providers: "Providers, sales recorded in the last 24 h", schedules: "Work that runs by itself", accounts: "Accounts",
 	salesHead:     []string{"sale", "your id", "provider", "amount", "state", "created", "paid", "link", "message"},
 	providersHead: []string{"provider", "sales", "paid", "waiting", "review", "with link", "messaged", "webhooks", "looks", "unanswered", "last webhook"},

@@ -25,8 +25,10 @@ type Options struct {
 	DSN        string
 	HTTP, GRPC string
 	Version    string
-	// Out gets the progress bar and the words; nil is silence.
+	// Out gets the progress bar and the words.
 	Out io.Writer
+	// Once ends it when everything has settled; otherwise it stays up until the context is done.
+	Once bool
 }
 
 // Demo is a running demonstration.
@@ -45,6 +47,38 @@ type Demo struct {
 	took   map[string]time.Duration // until a provider's last sale had settled
 	ended  chan error
 	stop   context.CancelFunc
+}
+
+// Run is the whole demonstration: start, import, settle, tell, and stay up unless it is wanted once. done is given the result.
+func Run(ctx context.Context, o Options, done func(Result) error) (err error) {
+	d, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	started := time.Now()
+	report, err := d.Import(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Out, "%d vendas importadas, nenhum webhook. / %d sales imported, no webhook.\n", report.Rows, report.Rows)
+	bar := NewBar(o.Out)
+	result, err := d.Settle(ctx, started, report.Rows, bar.Set)
+	bar.Done()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(result.Write(o.Out), done(result)); err != nil || o.Once {
+		return err
+	}
+	d.Tour(o.Out)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-d.Ended():
+		d.ended <- err
+		return err
+	}
 }
 
 // Start starts the simulators and the system and imports the file. The caller closes the Demo.
