@@ -13,9 +13,6 @@ import (
 	"github.com/baixapay/baixa/internal/run"
 )
 
-// version is set when a release is built.
-var version = "development"
-
 type cli struct {
 	Config config.File `env:"BAIXA_CONFIG" help:"YAML file with settings; flags and environment go before it." placeholder:"FILE"`
 
@@ -72,10 +69,3 @@ func start(args []string) int {
 type exitCode int
 
 func (exitCode) Error() string { return "" }
-
-type versionCmd struct{}
-
-func (versionCmd) Run() error {
-	_, err := fmt.Println("baixa", version)
-	return err
-}
