@@ -73,7 +73,7 @@ func Parse(body []byte) (Value, error) {
 	if !json.Valid(body) {
 		return Value{}, diagnose(body)
 	}
-	t := &tree{src: body, nodes: make([]node, 0, 64)}
+	t := &tree{src: body, nodes: make([]node, 0, min(8+len(body)/16, 256))}
 	p := parser{t: t}
 	if !p.value(0, 0, false) {
 		return Value{}, ErrTooLarge

@@ -36,7 +36,8 @@ func (r redactor) excerpt(body []byte, doc document.Value) string {
 	if doc.Kind() != document.Object && doc.Kind() != document.Array {
 		return r.line(unescape(string(body[:min(len(body), 2*excerptWindow)])), maxExcerpt)
 	}
-	w := excerptWriter{redactor: r, touched: r.touches(body), text: make([]byte, 0, maxExcerpt+2*maxField)}
+	var room [maxExcerpt + 2*maxField]byte
+	w := excerptWriter{redactor: r, touched: r.touches(body), text: room[:0]}
 	w.value(doc)
 	return clip(string(w.text), maxExcerpt)
 }

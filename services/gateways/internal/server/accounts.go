@@ -74,13 +74,10 @@ func (s accounts) VerifyAccount(ctx context.Context, r *gatewaysv1.VerifyAccount
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case p.Why == gate.Quiet:
+	if p.Why == gate.Quiet {
 		out.Outcome, out.Reason = gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, "the provider asked for silence; not asked"
-	default:
-		if err := s.verify(ctx, a, adapter, p.Why == gate.Breaker, out); err != nil {
-			return nil, err
-		}
+	} else if err := s.verify(ctx, a, adapter, p.Why == gate.Breaker, out); err != nil {
+		return nil, err
 	}
 	out.Account, err = s.listed(ctx, a.Key)
 	return out, err

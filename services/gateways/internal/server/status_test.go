@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,9 +171,13 @@ func TestBatchGetPaymentStatus_boundsTheCallsOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	a := w.account("atomopay")
 	var now, most atomic.Int64
-	gate := make(chan struct{})
+	full, gate := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	w.on(func(rw http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
+		if n == 32 {
+			once.Do(func() { close(full) })
+		}
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
@@ -188,7 +193,11 @@ func TestBatchGetPaymentStatus_boundsTheCallsOfAnAccount(t *testing.T) {
 		_, err := w.gateways.BatchGetPaymentStatus(context.Background(), req)
 		done <- err
 	}()
-	w.wait(t, 32)
+	select {
+	case <-full:
+	case <-time.After(10 * time.Second):
+		t.Errorf("%d calls at once after 10 s, want 32", now.Load())
+	}
 	close(gate)
 	if err := <-done; err != nil {
 		t.Fatal(err)

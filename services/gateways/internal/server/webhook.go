@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -127,7 +128,8 @@ func (s *Server) read(ctx context.Context, p *parsed) {
 
 // webhookReason leaves the excerpt out: the contract promises nothing of the body.
 func webhookReason(err error) string {
-	if e, ok := err.(*provider.Error); ok && e.Reason != "" {
+	var e *provider.Error
+	if errors.As(err, &e) && e.Reason != "" {
 		return text(e.Reason, 200)
 	}
 	return "not understood"

@@ -3,6 +3,8 @@ package providertest
 import (
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,7 +13,8 @@ import (
 )
 
 // Fuzz feeds any bytes to the status mapping and to the webhook parser. Neither may panic, and neither may say paid
-// unless the body holds, as a whole string, a word that the vocabulary maps to paid.
+// unless the body holds, as a whole string, a word that the vocabulary maps to paid. The golden cases of the calling
+// package (testdata/*.txt) are where it begins.
 func Fuzz(f *testing.F, s Subject) {
 	transport := &canned{intercept: s.Intercept}
 	client, err := provider.NewClient(provider.ClientConfig{Transport: transport})
@@ -31,6 +34,9 @@ func Fuzz(f *testing.F, s Subject) {
 	}
 	for _, seed := range []string{"", "null", "[]", `{"data":{"data":[{"status":"paid"}]}}`, "status=paid&id=1", "data[id]=1&data[status]=paid", "<html>", `{"amount":1e400,"status":"paid"}`} {
 		f.Add([]byte(seed))
+	}
+	for _, body := range goldenBodies(f) {
+		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		transport.body = body
@@ -55,6 +61,26 @@ func Fuzz(f *testing.F, s Subject) {
 			t.Error("the body was changed")
 		}
 	})
+}
+
+func goldenBodies(f *testing.F) [][]byte {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var bodies [][]byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "-->") {
+				bodies = append(bodies, []byte(strings.ReplaceAll(line, "$CODE", ValidCode())))
+			}
+		}
+	}
+	return bodies
 }
 
 func holdsPaidWord(body []byte, words []provider.Word) bool {
