@@ -67,9 +67,10 @@ type Stack struct {
 // Start opens everything; nothing is served before Run. When it fails, all that it had started is stopped.
 func Start(ctx context.Context, c Config) (s *Stack, err error) {
 	s = &Stack{c: c}
+	opened := s // s is nil in the deferred function after `return nil, err`
 	defer func() {
 		if err != nil {
-			s.Close()
+			opened.Close()
 		}
 	}()
 	dsn := c.DSN

@@ -123,7 +123,7 @@ var scenes = map[string]func(t *testing.T) *scene{
 		return s
 	},
 	"never_asked": func(t *testing.T) *scene {
-		return begin(t, "atomopay", payment.Imported).next(0, payment.LookFirst).after(3 * time.Minute)
+		return begin(t, "atomopay", payment.Imported).next(-50*time.Hour, payment.LookFirst).after(3 * time.Minute)
 	},
 	"dispute": func(t *testing.T) *scene {
 		s := begin(t, "atomopay", payment.Registered).after(time.Minute).says("paid", payment.StatusPaid, 123456).delivers()

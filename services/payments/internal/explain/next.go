@@ -81,8 +81,13 @@ func (t *teller) look() string {
 	if t.Look == nil {
 		return ""
 	}
-	v := at(&t.Look.DueAt).With(wording.Values{"reason": t.Look.Reason, "late": t.Now.Sub(t.Look.DueAt).String()})
-	switch late := t.Now.Sub(t.Look.DueAt); {
+	due := t.Look.DueAt
+	if len(t.Events) > 0 && t.Events[0].At.After(due) {
+		due = t.Events[0].At // an old sale that was imported is due since then
+	}
+	late := t.Now.Sub(due)
+	v := at(&due).With(wording.Values{"reason": t.Look.Reason, "late": late.String()})
+	switch {
 	case late >= time.Minute:
 		return t.say("A consulta à {provider:provider} deveria ter sido feita há {late:duration} e espera a vez desta conta ({reason:look}).",
 			"The look at {provider:provider} has been due for {late:duration} and waits for this account's turn ({reason:look}).", v)

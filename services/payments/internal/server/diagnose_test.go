@@ -232,6 +232,21 @@ func TestDiagnose_looks(t *testing.T) {
 	}
 }
 
+func TestDiagnose_oldSaleJustImportedIsNotLate(t *testing.T) {
+	s := newShop(t)
+	s.sells(0, func(x *store.Sale) { x.CreatedAt = s.now.Add(-48 * time.Hour) })
+	s.runs()
+	s.now = s.now.Add(time.Minute)
+	if r := s.diagnose(s.operator()); len(found(r)) != 0 || schedule(r, "poll atomopay").GetDue() != 1 {
+		t.Errorf("a minute after the import: %v", r)
+	}
+	s.now = s.now.Add(2 * time.Minute)
+	s.runs()
+	if got := found(s.diagnose(s.operator())); !cmp.Equal(got, []string{"looks_overdue"}) {
+		t.Errorf("three minutes after the import: %v", got)
+	}
+}
+
 func TestDiagnose_leavesAndAccounts(t *testing.T) {
 	s := newShop(t)
 	s.notifier.health.RefusedBotIds = []string{s.bot[1].String()}

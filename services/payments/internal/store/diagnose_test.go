@@ -18,7 +18,9 @@ import (
 // flood fills a bench with rows sales of sixty days, nine tenths of them another merchant's, with their schedule, work and webhooks.
 func flood(b *bench, rows int) {
 	b.t.Helper()
-	b.exec(`
+	const step = 100_000 // in one statement
+	for first := 1; first <= rows; first += step {
+		b.exec(`
 INSERT INTO payments.payments (merchant_id, id, bot_id, account_id, provider, state, amount_centavos, paid_at, sale_key, request_hash,
     product_name, token_issued_at, message, polls, last_outcome, created_at, facts)
 SELECT CASE WHEN n % 10 = 0 THEN $1::uuid ELSE $2::uuid END,
@@ -27,8 +29,9 @@ SELECT CASE WHEN n % 10 = 0 THEN $1::uuid ELSE $2::uuid END,
     (ARRAY['atomopay', 'paradise', 'pushinpay'])[1 + n % 3], CASE WHEN n % 4 < 2 THEN 'paid' WHEN n % 4 = 2 THEN 'pending' ELSE 'expired' END,
     1990, CASE WHEN n % 4 < 2 THEN at END, 'k' || n, '', 'Curso', CASE WHEN n % 4 < 2 THEN at END, CASE WHEN n % 4 < 2 THEN 'sent' ELSE '' END,
     3, 'status', at, jsonb_build_object('state_since', at)
-FROM (SELECT n, $7::timestamptz - n * (interval '60 days' / $8) AS at FROM generate_series(1, $8::int) n) s`,
-		b.one.merchant, b.other.merchant, b.one.bot, b.other.bot, b.one.account, b.other.account, b.now, rows)
+FROM (SELECT n, $7::timestamptz - n * (interval '60 days' / $8::int) AS at FROM generate_series($9::int, $10::int) n) s`,
+			b.one.merchant, b.other.merchant, b.one.bot, b.other.bot, b.one.account, b.other.account, b.now, rows, first, min(first+step-1, rows))
+	}
 	b.exec(`
 INSERT INTO payments.looks (merchant_id, payment_id, account_id, provider, created_at, due_at)
 SELECT merchant_id, id, account_id, provider, created_at, $1::timestamptz + (polls || ' min')::interval FROM payments.payments WHERE state = 'pending'`, b.now)

@@ -110,7 +110,7 @@ var vocabularies = map[string]words{
 		"dense":         {"venda nova: consultas frequentes", "new sale: frequent looks"},
 		"young":         {"no ritmo do provedor", "at the provider's pace"},
 		"open":          {"até o fim do QR code", "until the QR code ends"},
-		"closed":        {"dinheiro ainda pode chegar antes do fim do QR code", "money may still come before the QR code ends"},
+		"closed":        {"acompanhamento até o fim do QR code", "followed until the QR code ends"},
 		"late":          {"dinheiro atrasado ainda conta", "late money still counts"},
 		"rare":          {"consulta rara de venda antiga", "rare look at an old sale"},
 		"last":          {"última consulta", "last look"},
