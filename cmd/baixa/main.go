@@ -28,6 +28,7 @@ type cli struct {
 	Explain  explainCmd  `cmd:"" help:"Tell the story of a sale, found by any id."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
+	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
 	Import   importCmd   `cmd:"" help:"Take over sales from another system."`
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
