@@ -245,11 +245,12 @@ func TestBudget_holdsOverThreeReplicas(t *testing.T) {
 	w := newWorld(t)
 	a := w.account("atomopay", func(r *gatewaysv1.PutAccountRequest) { r.CallsPerMinute = 3000 }) // 300 at once, then 45 a second
 	w.on(says(404, `{}`))
+	replicas := []replica{w.replica, w.serve(), w.serve()}
 	start := time.Now()
 	var wg sync.WaitGroup
-	for _, r := range []replica{w.replica, w.serve(), w.serve()} {
+	for _, r := range replicas {
 		wg.Go(func() {
-			for i := 0; time.Since(start) < time.Second; i++ {
+			for i := 0; i < 10 || time.Since(start) < time.Second; i++ {
 				req := &gatewaysv1.BatchGetPaymentStatusRequest{}
 				for j := range 20 { // two identifiers, both not found: two calls a look
 					req.Requests = append(req.Requests, question(a, &gatewaysv1.ChargeRef{Hash: fmt.Sprint("h", i, j), Id: fmt.Sprint(i, j)}))
