@@ -258,7 +258,9 @@ type Reading struct {
 	// When they say it was paid. Absent when not said, or a zero date.
 	PaidAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=paid_at,json=paidAt,proto3" json:"paid_at,omitempty"`
 	// The central bank's end-to-end id (E…). Empty when not said.
-	EndToEndId    string `protobuf:"bytes,6,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
+	EndToEndId string `protobuf:"bytes,6,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
+	// True when this provider is known to say this word too early: it counts only when a second look agrees.
+	Unsafe        bool `protobuf:"varint,7,opt,name=unsafe,proto3" json:"unsafe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +335,13 @@ func (x *Reading) GetEndToEndId() string {
 		return x.EndToEndId
 	}
 	return ""
+}
+
+func (x *Reading) GetUnsafe() bool {
+	if x != nil {
+		return x.Unsafe
+	}
+	return false
 }
 
 // PollResult is one look at one charge.
@@ -452,7 +461,7 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"\tChargeRef\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1c\n" +
-	"\treference\x18\x03 \x01(\tR\treference\"\xa1\x02\n" +
+	"\treference\x18\x03 \x01(\tR\treference\"\xb9\x02\n" +
 	"\aReading\x127\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1f.baixa.gateways.v1.ChargeStatusR\x06status\x12'\n" +
 	"\x0fprovider_status\x18\x02 \x01(\tR\x0eproviderStatus\x12,\n" +
@@ -460,7 +469,8 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"\x03ref\x18\x04 \x01(\v2\x1c.baixa.gateways.v1.ChargeRefR\x03ref\x123\n" +
 	"\apaid_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06paidAt\x12!\n" +
 	"\rend_to_end_id\x18\x06 \x01(\tR\n" +
-	"endToEndId\"\xe7\x02\n" +
+	"endToEndId\x12\x16\n" +
+	"\x06unsafe\x18\a \x01(\bR\x06unsafe\"\xe7\x02\n" +
 	"\n" +
 	"PollResult\x124\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x1a.baixa.gateways.v1.OutcomeR\aoutcome\x124\n" +

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"time"
 
 	"github.com/baixapay/baixa/internal/money"
@@ -136,6 +137,11 @@ func (c Capabilities) Canonical(ref Ref) Ref {
 		ref = ref.With(kind, value)
 	}
 	return ref
+}
+
+// IsUnsafe reports whether a raw status word counts only when a second reading agrees.
+func (c Capabilities) IsUnsafe(word string) bool {
+	return slices.ContainsFunc(c.Unsafe, func(unsafe string) bool { return Fold(unsafe) == Fold(word) })
 }
 
 // PrimarySecret is the name of the first required secret credential: what a merchant with a single secret pastes.

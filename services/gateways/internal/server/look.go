@@ -195,6 +195,9 @@ func (s *Server) look(ctx context.Context, item *look) {
 	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
 	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
 	item.result = pollResult(reading, err, calls.made(), elapsed)
+	if r := item.result.GetReading(); r.GetStatus() == gatewaysv1.ChargeStatus_CHARGE_STATUS_PAID {
+		r.Unsafe = item.adapter.Capabilities().IsUnsafe(reading.ProviderStatus)
+	}
 	switch kind := provider.KindOf(err); {
 	case kind == provider.KindRateLimited:
 		item.result.RetryAfter = durationpb.New(s.c.Gate.QuietFor(err))

@@ -253,3 +253,15 @@ func TestBatchGetPaymentStatus_bringsHomeWhatIsThere(t *testing.T) {
 		t.Errorf("breaker %s after a caller's short deadline", a.GetBreaker())
 	}
 }
+
+func TestGetPaymentStatus_saysWhichPaidNeedsASecondLook(t *testing.T) {
+	w := newWorld(t)
+	w.on(says(200, `{"id":"u1","status":"PAID","amount":1990,"hash":"u1","payment_status":"paid"}`))
+	for provider, want := range map[string]bool{"umbrellapag": true, "atomopay": false} {
+		a := w.account(provider)
+		got := w.look(t, a, &gatewaysv1.ChargeRef{Id: "u1", Hash: "u1"}).GetReading()
+		if got.GetStatus() != gatewaysv1.ChargeStatus_CHARGE_STATUS_PAID || got.GetUnsafe() != want {
+			t.Errorf("%s: %v, want unsafe %v", provider, got, want)
+		}
+	}
+}
