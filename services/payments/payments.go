@@ -103,7 +103,7 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
-	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Webhooks.Wake}); err != nil {
+	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Webhooks.Wake, Headers: c.WebhookHeaders}); err != nil {
 		return err
 	}
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,

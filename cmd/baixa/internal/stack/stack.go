@@ -37,6 +37,8 @@ type Config struct {
 	PublicURL string
 	// TrustedProxies are believed when they say for whom they ask.
 	TrustedProxies []string
+	// WebhookHeaders are kept of webhooks besides the usual ones.
+	WebhookHeaders []string
 	// MetaURL and PixelScript replace Meta's addresses, for simulators. Empty: Meta's own.
 	MetaURL, PixelScript string
 	// TelegramURL replaces Telegram's address for bots that name none. Empty: Telegram's own.
@@ -155,7 +157,7 @@ func (s *Stack) wire(ctx context.Context, dsn string, signer *auth.Signer, seale
 		return nil, err
 	}
 	s.add("notifier", n.Run, n.Close)
-	s.payments, err = payments.New(ctx, payments.Config{DSN: dsn, PublicURL: s.PublicURL, TrustedProxies: c.TrustedProxies, Version: c.Version},
+	s.payments, err = payments.New(ctx, payments.Config{DSN: dsn, PublicURL: s.PublicURL, TrustedProxies: c.TrustedProxies, Version: c.Version, WebhookHeaders: c.WebhookHeaders},
 		payments.Deps{Listeners: []net.Listener{front}, Gateways: conns["gateways"], Delivery: conns["delivery"], Notifier: conns["notifier"], Signer: signer, Sealer: sealer})
 	if err != nil {
 		return nil, err
