@@ -41,6 +41,10 @@ func (s *Server) PutBot(ctx context.Context, r *notifierv1.PutBotRequest) (*noti
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	// base_url makes this service call an address of the caller's choice, with whatever the network lets it reach.
+	if r.GetBaseUrl() != "" && !auth.From(ctx).Operator {
+		return nil, rpcerr.Denied("base_url: only an operator may send a bot's messages elsewhere than to Telegram")
+	}
 	sealed, err := telegram.SealToken(s.Sealer, owner, bot, token)
 	if err != nil {
 		return nil, fmt.Errorf("bot %s: %w", bot, err)

@@ -47,7 +47,7 @@ type line struct {
 }
 
 func newBook(l *Ledger, n int) *book {
-	return &book{l: l, now: l.now().UTC(), pages: make(map[store.Key]*page, n), events: make([]store.Event, 0, n), stats: map[line]payment.Tally{}}
+	return &book{l: l, now: moment(l.now()), pages: make(map[store.Key]*page, n), events: make([]store.Event, 0, n), stats: map[line]payment.Tally{}}
 }
 
 // enter decides one entry and notes everything that follows from it.
@@ -190,6 +190,7 @@ func (b *book) lines() []store.Line {
 func (b *book) sales() []store.Sale {
 	out := make([]store.Sale, 0, len(b.pages))
 	for _, p := range b.pages {
+		p.sale.UpdatedAt = b.now
 		out = append(out, p.sale)
 	}
 	slices.SortFunc(out, func(x, y store.Sale) int {

@@ -35,7 +35,14 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	pool := pgtest.New(t, store.Schema).Pool(t, store.Schema)
+	b, _ := newBenchDB(t)
+	return b
+}
+
+func newBenchDB(t *testing.T) (*bench, *pgtest.DB) {
+	t.Helper()
+	db := pgtest.New(t, store.Schema)
+	pool := db.Pool(t, store.Schema)
 	b := &bench{t: t, store: store.New(pool), now: time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC), merchant: payment.MerchantID(uuid.New()),
 		bot: payment.BotID(uuid.New()), account: payment.AccountID(uuid.New())}
 	var err error
@@ -50,7 +57,7 @@ func newBench(t *testing.T) *bench {
 	if _, err := b.store.PutBot(ctx, store.Bot{MerchantID: b.merchant, ID: b.bot, ExternalID: "35"}); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return b, db
 }
 
 func (b *bench) sale(n int) store.Sale {

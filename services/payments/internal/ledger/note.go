@@ -73,7 +73,8 @@ func (p *page) note(e Entry) {
 		p.asked = true
 	}
 	if e.QRExpiresAt != nil {
-		s.QRExpiresAt, p.asked = e.QRExpiresAt, true
+		end := moment(*e.QRExpiresAt)
+		s.QRExpiresAt, p.asked = &end, true
 	}
 	if e.Hint {
 		p.look.HintAt, p.asked = &at, true
@@ -156,6 +157,9 @@ func first(t *time.Time, at time.Time) *time.Time {
 	}
 	return &at
 }
+
+// moment is an instant as PostgreSQL keeps it, so that what is returned is what will be read.
+func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // Day is the day in Brazil to which an instant is booked, as midnight UTC. Brazil has had no daylight saving since 2019, so
 // São Paulo is three hours behind UTC.

@@ -48,7 +48,12 @@ func (l *Ledger) Record(ctx context.Context, openings []Opening) ([]Recorded, er
 		out = make([]Recorded, len(openings))
 		sales := make([]store.Sale, len(openings))
 		for i := range openings {
-			openings[i].Sale.EventCount = 1
+			s := &openings[i].Sale
+			s.EventCount, s.CreatedAt, s.UpdatedAt = 1, moment(s.CreatedAt), b.now
+			if s.QRExpiresAt != nil {
+				end := moment(*s.QRExpiresAt)
+				s.QRExpiresAt = &end
+			}
 			sales[i] = openings[i].Sale
 		}
 		inserted, err := store.Insert(ctx, tx, sales)

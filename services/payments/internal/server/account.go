@@ -25,7 +25,11 @@ type accountList struct {
 	at       time.Time
 }
 
-const accountsFor = 30 * time.Second
+const (
+	accountsFor = 30 * time.Second
+	// How long gateways may take to list accounts: it bridges a restart, and leaves time to say that gateways is away.
+	accountsWithin = 5 * time.Second
+)
 
 // provider is the provider of a merchant's account. An account that is not known is looked up again before it is refused.
 func (a *accounts) provider(ctx context.Context, m payment.MerchantID, id payment.AccountID) (string, error) {
@@ -36,7 +40,8 @@ func (a *accounts) provider(ctx context.Context, m payment.MerchantID, id paymen
 		return p, nil
 	}
 	// The service asks for itself: a merchant's own key reached this merchant already.
-	ctx = auth.With(ctx, auth.Principal{Operator: true})
+	ctx, cancel := context.WithTimeout(auth.With(ctx, auth.Principal{Operator: true}), accountsWithin)
+	defer cancel()
 	resp, err := a.client.ListAccounts(ctx, &gatewaysv1.ListAccountsRequest{MerchantId: m.String()})
 	if err != nil {
 		return "", unreachable("gateways", err)

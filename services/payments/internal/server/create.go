@@ -20,8 +20,12 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// A charge that nobody heard of again is looked for after this long, by the reference that it was asked for with.
-const lostCharge = time.Minute
+const (
+	// A charge that nobody heard of again is looked for after this long, by the reference that it was asked for with.
+	lostCharge = time.Minute
+	// What is left of the caller's time for recording what came of the charge.
+	recordTime = 2 * time.Second
+)
 
 // CreatePayment commits the sale first and asks for the charge afterwards, so that no charge is ever without its sale.
 func (s *Server) CreatePayment(ctx context.Context, r *paymentsv1.CreatePaymentRequest) (*paymentsv1.CreatePaymentResponse, error) {
@@ -42,7 +46,7 @@ func (s *Server) CreatePayment(ctx context.Context, r *paymentsv1.CreatePaymentR
 	if !recorded[0].Created && !uncharged {
 		return &paymentsv1.CreatePaymentResponse{Payment: message(sale, nil)}, refusedBefore(sale)
 	}
-	sale, err = s.charge(ctx, sale, r)
+	sale, err = s.charge(ctx, sale, r, recorded[0].Created)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func (s *Server) newPayment(ctx context.Context, r *paymentsv1.CreatePaymentRequ
 		return ledger.Opening{}, err
 	}
 	content := proto.Clone(r).(*paymentsv1.CreatePaymentRequest)
-	content.MerchantId, content.BotId, content.AccountId = m.String(), bot.String(), account.String()
+	content.MerchantId, content.BotId, content.AccountId = m.String(), bot.ID.String(), account.String()
 	withoutDocument(content.GetBuyer())
 	sale := newSale(ctx, m, bot, account, provider, amount, s.Now(), r.GetBuyer(), r.GetProduct())
 	sale.IdempotencyKey, sale.ExternalID, sale.RequestHash = r.GetIdempotencyKey(), r.GetExternalId(), fingerprint(content)
@@ -98,15 +102,20 @@ func (s *Server) newPayment(ctx context.Context, r *paymentsv1.CreatePaymentRequ
 }
 
 // charge asks for the charge and records what came of it. When nothing is known of the answer the sale stays pending and is
-// looked for by its reference.
-func (s *Server) charge(ctx context.Context, sale store.Sale, r *paymentsv1.CreatePaymentRequest) (store.Sale, error) {
+// looked for by its reference. first is false for a sale that an earlier request made.
+func (s *Server) charge(ctx context.Context, sale store.Sale, r *paymentsv1.CreatePaymentRequest, first bool) (store.Sale, error) {
 	key := store.Key{MerchantID: sale.MerchantID, PaymentID: sale.ID}
 	req := &gatewaysv1.CreateChargeRequest{MerchantId: sale.MerchantID.String(), AccountId: sale.AccountID.String(), Reference: sale.Charge.Reference,
 		Amount: sum(sale.Amount, sale.Currency), Description: sale.ProductName, WebhookBaseUrl: s.WebhookURL, SaleKey: sale.SaleKey,
 		Tracking: r.GetTracking(), Customer: &gatewaysv1.Customer{Name: sale.BuyerName, Email: sale.BuyerEmail, Phone: sale.BuyerPhone,
 			Document: r.GetBuyer().GetDocument()}}
-	resp, err := s.Gateways.CreateCharge(auth.With(ctx, auth.Principal{Operator: true}), req)
+	call, cancel := chargeTime(ctx)
+	defer cancel()
+	resp, err := s.Gateways.CreateCharge(auth.With(call, auth.Principal{Operator: true}), req)
 	now := s.Now()
+	if !first && status.Code(err) == codes.FailedPrecondition {
+		return sale, nil // there may be a charge, which cannot be looked up: nothing new is known
+	}
 	e := ledger.Entry{Key: key, TraceID: traceID(sale.Traceparent), Details: map[string]string{},
 		Event: payment.Event{Kind: payment.ChargeCreated, At: now, Source: payment.SourceAPI}}
 	var refusal error
@@ -163,4 +172,14 @@ func withoutDocument(b *paymentsv1.Buyer) {
 	if b != nil {
 		b.Document = ""
 	}
+}
+
+// chargeTime is ctx with an earlier deadline.
+func chargeTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(at)
+	return context.WithTimeout(ctx, left-min(recordTime, left/4))
 }

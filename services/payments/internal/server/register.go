@@ -119,10 +119,10 @@ type botKey struct {
 	name     string
 }
 
-type bots map[botKey]payment.BotID
+type bots map[botKey]store.Bot
 
 // find prefers the merchant's own id of a bot to ours.
-func (b bots) find(m payment.MerchantID, name string) (payment.BotID, bool) {
+func (b bots) find(m payment.MerchantID, name string) (store.Bot, bool) {
 	name = strings.TrimSpace(name)
 	id, ok := b[botKey{m, name}]
 	if !ok {
@@ -143,10 +143,10 @@ func (s *Server) bots(ctx context.Context, merchants []payment.MerchantID, names
 	}
 	out := bots{}
 	for _, b := range found {
-		out[botKey{b.MerchantID, b.ID.String()}] = b.ID
+		out[botKey{b.MerchantID, b.ID.String()}] = b
 	}
 	for _, b := range found {
-		out[botKey{b.MerchantID, b.ExternalID}] = b.ID
+		out[botKey{b.MerchantID, b.ExternalID}] = b
 	}
 	return out, nil
 }
@@ -188,7 +188,7 @@ func (s *Server) opening(ctx context.Context, m payment.MerchantID, known bots, 
 	}
 	// Who registers a sale, and how, is not part of what the sale is.
 	content := proto.Clone(r).(*paymentsv1.RegisterPaymentRequest)
-	content.MerchantId, content.Source, content.BotId, content.AccountId = m.String(), "", bot.String(), account.String()
+	content.MerchantId, content.Source, content.BotId, content.AccountId = m.String(), "", bot.ID.String(), account.String()
 	withoutDocument(content.GetBuyer())
 	sale := newSale(ctx, m, bot, account, provider, amount, created, r.GetBuyer(), r.GetProduct())
 	sale.Charge, sale.ExternalID, sale.RequestHash = charge, r.GetExternalId(), fingerprint(content)
@@ -203,11 +203,11 @@ func (s *Server) opening(ctx context.Context, m payment.MerchantID, known bots, 
 }
 
 // newSale is what every new sale has.
-func newSale(ctx context.Context, m payment.MerchantID, bot payment.BotID, account payment.AccountID, provider string, amount money.Amount,
+func newSale(ctx context.Context, m payment.MerchantID, bot store.Bot, account payment.AccountID, provider string, amount money.Amount,
 	created time.Time, buyer *paymentsv1.Buyer, product *paymentsv1.Product) store.Sale {
 	return store.Sale{
 		Payment: payment.Payment{ID: payment.ID(newID()), MerchantID: m, State: payment.Pending, Amount: amount, Currency: money.BRL, CreatedAt: created.UTC()},
-		BotID:   bot, AccountID: account, Provider: provider, SaleKey: auth.Random(),
+		BotID:   bot.ID, BotExternalID: bot.ExternalID, AccountID: account, Provider: provider, SaleKey: auth.Random(),
 		TelegramID: buyer.GetTelegramId(), BuyerName: buyer.GetName(), BuyerEmail: buyer.GetEmail(), BuyerPhone: buyer.GetPhone(),
 		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), ContactText: product.GetContactText(),
 		Traceparent: telemetry.Carrier(ctx)}

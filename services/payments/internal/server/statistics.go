@@ -43,6 +43,9 @@ func (s *Server) GetStatistics(ctx context.Context, r *paymentsv1.GetStatisticsR
 		return nil, err
 	}
 	out := &paymentsv1.GetStatisticsResponse{}
+	if len(sums) == 0 && len(r.GetGroupBy()) == 0 {
+		sums = make([]store.Sum, 1) // nothing was sold: that is a line, too
+	}
 	for _, l := range sums {
 		out.Lines = append(out.Lines, &paymentsv1.StatisticsLine{BotId: l.BotID, Provider: l.Provider, Campaign: l.Campaign, Day: l.Day,
 			PaidCount: l.PaidCount, Gross: sum(l.Gross, money.BRL), ReversedCount: l.ReversedCount, Reversed: sum(l.Reversed, money.BRL),

@@ -67,7 +67,7 @@ func (b *bench) sale(n tenant, name string) Sale {
 		Currency: money.BRL, CreatedAt: b.now.Add(-time.Hour)}, BotID: n.bot, BotExternalID: "35", AccountID: n.account, Provider: "atomopay",
 		EventCount: 1, SaleKey: "key-" + name, Charge: Charge{Hash: "Hash-" + name, ID: "Id-" + name, Reference: "Ref-" + name},
 		ExternalID: "ext-" + name, IdempotencyKey: "idem-" + name, RequestHash: []byte(name), ProductName: "Curso",
-		Tracking: json.RawMessage(`{}`), Campaign: "verao"}
+		Tracking: json.RawMessage(`{}`), Campaign: "verao", UpdatedAt: b.now}
 }
 
 // bare is a sale that has no identifier but its own.

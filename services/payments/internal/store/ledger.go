@@ -41,13 +41,13 @@ UPDATE payments p SET state = w.state, review_reason = w.review_reason, facts = 
     token_issued_at = w.token_issued_at, message = w.message, message_reason = w.message_reason,
     message_sent_at = w.message_sent_at, opened_at = w.opened_at, purchase = w.purchase, polls = w.polls, hints = w.hints,
     last_poll_at = w.last_poll_at, looked_at = w.looked_at, last_outcome = w.last_outcome,
-    last_provider_status = w.last_provider_status, updated_at = now()
+    last_provider_status = w.last_provider_status, updated_at = w.updated_at
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[],
-    $18::timestamptz[], $19::text[], $20::int[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::text[], $25::text[])
+    $18::timestamptz[], $19::text[], $20::int[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::text[], $25::text[], $26::timestamptz[])
   AS w (merchant_id, id, state, review_reason, facts, event_count, paid_centavos, paid_at, charge_id, charge_hash, charge_reference,
     copy_paste, qr_expires_at, token_issued_at, message, message_reason, message_sent_at, opened_at, purchase, polls, hints,
-    last_poll_at, looked_at, last_outcome, last_provider_status)
+    last_poll_at, looked_at, last_outcome, last_provider_status, updated_at)
 WHERE p.merchant_id = w.merchant_id AND p.id = w.id`
 
 // Save writes back what the ledger may change of locked sales, in one statement.
@@ -55,7 +55,7 @@ func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
 	if len(sales) == 0 {
 		return nil
 	}
-	c := newColumns(len(sales), 25)
+	c := newColumns(len(sales), 26)
 	for i := range sales {
 		s := &sales[i]
 		facts, err := json.Marshal(s.Facts)
@@ -69,7 +69,7 @@ func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
 		}
 		c.add(s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, paid, s.PaidAt, s.Charge.ID,
 			s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.TokenIssuedAt, s.Message, s.MessageReason,
-			s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome, s.LastProviderStatus)
+			s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome, s.LastProviderStatus, s.UpdatedAt)
 	}
 	if _, err := tx.Exec(ctx, saveSales, c.args...); err != nil {
 		return fmt.Errorf("save sales: %w", err)
@@ -80,19 +80,20 @@ func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
 const insertSales = `
 INSERT INTO payments (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
-    buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at, event_count)
+    buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at, event_count,
+    updated_at)
 SELECT merchant_id, id, bot_id, account_id, provider, state, facts::jsonb, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, NULLIF(external_id, ''), NULLIF(idempotency_key, ''), request_hash, telegram_id,
     buyer_name, buyer_email, buyer_phone, product_name, access_url, contact_text, tracking::jsonb, campaign, delivered_elsewhere,
-    traceparent, created_at, event_count
+    traceparent, created_at, event_count, updated_at
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
     $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::bigint[],
     $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::bool[], $29::text[],
-    $30::timestamptz[], $31::int[]) WITH ORDINALITY
+    $30::timestamptz[], $31::int[], $32::timestamptz[]) WITH ORDINALITY
   AS w (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
     buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at,
-    event_count, n)
+    event_count, updated_at, n)
 ORDER BY merchant_id, external_id, idempotency_key, charge_hash, charge_id, charge_reference, n
 ON CONFLICT DO NOTHING
 RETURNING id`
@@ -101,7 +102,7 @@ RETURNING id`
 // taken: external id, idempotency key, or a charge identifier at its account; of two in one call the first stays. They are
 // inserted in the order of their keys, so that two calls with the same sales do not wait for each other in a circle.
 func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, error) {
-	c := newColumns(len(sales), 31)
+	c := newColumns(len(sales), 32)
 	for i := range sales {
 		s := &sales[i]
 		facts, err := json.Marshal(s.Facts)
@@ -111,7 +112,7 @@ func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, 
 		c.add(s.MerchantID, s.ID, s.BotID, s.AccountID, s.Provider, s.State.String(), string(facts), int64(s.Amount), s.Currency,
 			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.SaleKey, s.ExternalID,
 			s.IdempotencyKey, s.RequestHash, s.TelegramID, s.BuyerName, s.BuyerEmail, s.BuyerPhone, s.ProductName, s.AccessURL,
-			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount)
+			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount, s.UpdatedAt)
 	}
 	rows, err := tx.Query(ctx, insertSales, c.args...)
 	if err != nil {
@@ -128,22 +129,26 @@ func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, 
 	return inserted, nil
 }
 
+// The holders' ids come first: a planner without statistics would join every sale of the merchant before it asks for the keys.
 const findTaken = `
-SELECT DISTINCT ON (w.n) w.n, ` + saleColumns + `
-FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-  AS w (n, merchant_id, account_id, external_id, idempotency_key, charge_id, charge_hash, charge_reference)
-CROSS JOIN LATERAL (
-    SELECT id, 1 AS rank FROM payments WHERE merchant_id = w.merchant_id AND idempotency_key = NULLIF(w.idempotency_key, '')
-    UNION ALL SELECT id, 2 FROM payments WHERE merchant_id = w.merchant_id AND external_id = NULLIF(w.external_id, '')
-    UNION ALL SELECT id, 3 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
-        AND lower(charge_id) = lower(NULLIF(w.charge_id, '')) AND charge_id <> ''
-    UNION ALL SELECT id, 4 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
-        AND charge_hash = NULLIF(w.charge_hash, '') AND charge_hash <> ''
-    UNION ALL SELECT id, 5 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
-        AND charge_reference = NULLIF(w.charge_reference, '') AND charge_reference <> ''
-) AS hit
-JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = hit.id
-ORDER BY w.n, hit.rank`
+WITH holder AS MATERIALIZED (
+    SELECT DISTINCT ON (w.n) w.n, w.merchant_id, hit.id
+    FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+      AS w (n, merchant_id, account_id, external_id, idempotency_key, charge_id, charge_hash, charge_reference)
+    CROSS JOIN LATERAL (
+        SELECT id, 1 AS rank FROM payments WHERE merchant_id = w.merchant_id AND idempotency_key = NULLIF(w.idempotency_key, '')
+        UNION ALL SELECT id, 2 FROM payments WHERE merchant_id = w.merchant_id AND external_id = NULLIF(w.external_id, '')
+        UNION ALL SELECT id, 3 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+            AND lower(charge_id) = lower(NULLIF(w.charge_id, '')) AND charge_id <> ''
+        UNION ALL SELECT id, 4 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+            AND charge_hash = NULLIF(w.charge_hash, '') AND charge_hash <> ''
+        UNION ALL SELECT id, 5 FROM payments WHERE merchant_id = w.merchant_id AND account_id = w.account_id
+            AND charge_reference = NULLIF(w.charge_reference, '') AND charge_reference <> ''
+    ) AS hit
+    ORDER BY w.n, hit.rank
+)
+SELECT h.n, ` + saleColumns + `
+FROM holder h JOIN payments p ON p.merchant_id = h.merchant_id AND p.id = h.id`
 
 // Taken returns, by index into wanted, the sale that holds a unique key of each wanted sale. The sale with the same
 // idempotency key or external id is preferred to one with the same charge.

@@ -203,14 +203,14 @@ type Hint struct {
 }
 
 const matchHints = `
-SELECT w.n, p.merchant_id, p.id, p.account_id
+SELECT w.n, p.merchant_id, p.id, p.account_id, p.sale_key = w.sale_key AND p.charge_id = '' AND p.charge_hash = ''
 FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
   AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
 CROSS JOIN LATERAL (
-    SELECT merchant_id, id, account_id, provider FROM payments WHERE sale_key = NULLIF(w.sale_key, '')
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_hash = NULLIF(w.hash, '') AND charge_hash <> ''
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE lower(charge_id) = lower(NULLIF(w.id, '')) AND charge_id <> ''
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_reference = NULLIF(w.reference, '') AND charge_reference <> ''
+    SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE sale_key = NULLIF(w.sale_key, '')
+    UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_hash = NULLIF(w.hash, '') AND charge_hash <> ''
+    UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE lower(charge_id) = lower(NULLIF(w.id, '')) AND charge_id <> ''
+    UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_reference = NULLIF(w.reference, '') AND charge_reference <> ''
 ) AS p
 WHERE p.provider = w.provider AND (w.account_id IS NULL OR p.account_id = w.account_id)
   AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)
@@ -220,6 +220,9 @@ ORDER BY w.n, p.id`
 type Matched struct {
 	Key
 	AccountID payment.AccountID
+	// Unnamed says that the sale's own address was used and that the provider's identifiers are not known: the answer that had
+	// them was lost.
+	Unnamed bool
 }
 
 // MatchHints returns, by index into hints, the sales that each names by exact identifiers, within its provider and, where known,
@@ -239,7 +242,7 @@ func (s *Store) MatchHints(ctx context.Context, hints []Hint) (map[int][]Matched
 	out := map[int][]Matched{}
 	var n int
 	var m Matched
-	_, err = pgx.ForEachRow(rows, []any{&n, &m.MerchantID, &m.PaymentID, &m.AccountID}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&n, &m.MerchantID, &m.PaymentID, &m.AccountID, &m.Unnamed}, func() error {
 		out[n] = append(out[n], m)
 		return nil
 	})

@@ -65,7 +65,7 @@ func entry(c store.Claimed, r *gatewaysv1.PollResult, started, now time.Time, tr
 }
 
 func reading(r *gatewaysv1.Reading) *payment.Reading {
-	out := &payment.Reading{Status: statuses[r.GetStatus()], EndToEndID: clip(r.GetEndToEndId(), 64), Currency: r.GetAmount().GetCurrency()}
+	out := &payment.Reading{Status: statuses[r.GetStatus()], Unsafe: r.GetUnsafe(), EndToEndID: clip(r.GetEndToEndId(), 64), Currency: r.GetAmount().GetCurrency()}
 	if r.GetAmount() != nil {
 		a := money.Amount(r.GetAmount().GetCentavos())
 		out.Amount = &a

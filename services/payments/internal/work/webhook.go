@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -105,6 +106,7 @@ func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*ga
 	}
 	var entries []ledger.Entry
 	now, trace := w.Now(), traceID(ctx)
+	learned := names{}
 	next := map[int]int{} // the hint of each webhook that comes next
 	for n, i := range of {
 		hint := results[i].GetHints()[next[i]]
@@ -119,10 +121,29 @@ func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*ga
 		for _, m := range found {
 			verdicts[i].State, verdicts[i].DueAt, verdicts[i].Reason = "matched", nil, ""
 			verdicts[i].MerchantID, verdicts[i].PaymentID, verdicts[i].AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
-			entries = append(entries, hinted(m.Key, hooks[i], hint, now, trace))
+			e := hinted(m.Key, hooks[i], hint, now, trace)
+			if ref := charge(hint); m.Unnamed && len(found) == 1 && learned.first(m.AccountID, ref) {
+				// Only the provider knows the sale's own address. What it names is asked about with the sale's account, and its
+				// amount compared, like any other charge.
+				e.Charge = &store.Charge{ID: ref.ID, Hash: ref.Hash}
+			}
+			entries = append(entries, e)
 		}
 	}
 	return entries, verdicts, nil
+}
+
+// names are the identifiers that were given to sales in one batch: no two sales of an account may get the same.
+type names map[string]bool
+
+// first reports whether none of a charge's identifiers was given before, and notes them.
+func (n names) first(a payment.AccountID, c store.Charge) bool {
+	id, hash := a.String()+" id "+strings.ToLower(c.ID), a.String()+" hash "+c.Hash
+	if c.ID != "" && n[id] || c.Hash != "" && n[hash] || c.ID == "" && c.Hash == "" {
+		return false
+	}
+	n[id], n[hash] = c.ID != "", c.Hash != ""
+	return true
 }
 
 // hinted is what the history says of a webhook. A claim of "not yet" is noted and asks for no look: it would spend the
