@@ -1,0 +1,5 @@
+//go:build !race
+
+package deployment
+
+const raceEnabled = false

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package deployment
+
+import "syscall"
+
+func attributes() *syscall.SysProcAttr { return nil }

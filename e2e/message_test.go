@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/baixapay/baixa/e2e/deployment"
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
+	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/sim"
+)
+
+// messageStories are about Telegram and Meta on a bad day: the sale is settled whatever they do, and nobody is told twice.
+func messageStories() []story {
+	return []story{{"buyer blocked the bot", blockedBot}, {"Telegram limits the chat", limitedChat},
+		{"Telegram takes the message and does not answer", swallowedMessage}, {"Telegram is down for a while", telegramDown},
+		{"bot's token was revoked", revokedBot}, {"Meta is down for a while", metaDown}, {"buyer without Telegram", noChat}}
+}
+
+// strikeChat puts a fault on what is sent to one buyer.
+func (s *sale) strikeChat(t *testing.T, f sim.Fault) {
+	t.Helper()
+	f.Target, f.Endpoint, f.Charge = sim.TargetTelegram, "sendMessage", fmt.Sprint(s.chat)
+	_, err := s.shop.d.World().AddFault(f)
+	must(t, err)
+}
+
+// awaitMessage waits until the sale is paid and its message has come to an end.
+func (s *sale) awaitMessage(t *testing.T, within time.Duration, want string) *paymentsv1.Fulfilment {
+	t.Helper()
+	deployment.Eventually(t, within, fmt.Sprintf("the sale is paid and its message %q", want), func() bool {
+		p := s.get(t)
+		return p.GetStatus() == isPaid && p.GetFulfilment().GetMessage() == want
+	}, func() string { return fmt.Sprint(s.get(t).GetFulfilment()) + s.history(t) })
+	return s.get(t).GetFulfilment()
+}
+
+// checkTold compares what notifier says of the buyer's message.
+func (s *sale) checkTold(t *testing.T, want notifierv1.NotificationState, reason string) {
+	t.Helper()
+	resp := &notifierv1.GetNotificationsResponse{}
+	must(t, s.shop.api.Invoke(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, resp))
+	var found int
+	for _, n := range resp.GetNotifications() {
+		if n.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM {
+			found++
+			if n.GetState() != want || n.GetReason() != reason {
+				t.Errorf("the buyer's notification is %v %q, want %v %q", n.GetState(), n.GetReason(), want, reason)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("the sale has %d notifications for the buyer, want 1", found)
+	}
+}
+
+func blockedBot(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	screen := shop.watch(t)
+	s := shop.sell(t, sim.Atomopay)
+	must(t, d.World().AddChat(sim.Chat{ID: s.chat, State: sim.ChatBlocked}))
+	s.pay(t)
+	f := s.awaitMessage(t, time.Minute, "undeliverable")
+	if f.GetTokenIssuedAt() == nil || f.GetMessageReason() != "blocked" {
+		t.Errorf("fulfilment: %v, want a token and the reason blocked", f)
+	}
+	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE, "blocked")
+	screen.awaitOnce(t, deployment.Within, s.id, "alert")
+	list := &paymentsv1.ListPaymentsResponse{}
+	shop.api.Must("GET", "/v1/payments?stuck=true", nil, list)
+	if len(list.GetPayments()) != 1 || list.GetPayments()[0].GetId() != s.id {
+		t.Errorf("sales that need someone: %v, want this one", list.GetPayments())
+	}
+	if n := len(d.World().Messages(s.chat)); n != 0 {
+		t.Errorf("%d messages arrived at somebody who blocked the bot", n)
+	}
+}
+
+func limitedChat(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	s := shop.sell(t, sim.Atomopay)
+	s.strikeChat(t, sim.Fault{Kind: sim.FaultRateLimited, RetryAfter: 2 * time.Second, RetryInBody: true, Count: 1})
+	began := time.Now()
+	s.pay(t)
+	s.awaitSettled(t, time.Minute)
+	if since := time.Since(began); since < 2*time.Second {
+		t.Errorf("sent %v after Telegram asked for 2 s", since)
+	}
+}
+
+func swallowedMessage(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	s, next := shop.sell(t, sim.Atomopay), shop.sell(t, sim.Atomopay)
+	s.strikeChat(t, sim.Fault{Kind: sim.FaultSwallow, Count: 1})
+	s.pay(t)
+	s.awaitMessage(t, time.Minute, "maybe_sent")
+	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT, "connection_broken")
+	next.pay(t) // whatever is still to be sent has been sent when this has
+	next.awaitSettled(t, deployment.Within)
+	s.checkOnce(t)
+}
+
+func telegramDown(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	s := shop.sell(t, sim.Atomopay)
+	s.strikeChat(t, sim.Fault{Kind: sim.FaultCode, HTTPStatus: 429, RetryAfter: time.Second, Count: 1})
+	s.strikeChat(t, sim.Fault{Kind: sim.FaultHTML, HTTPStatus: 502, Count: 1})
+	s.pay(t)
+	f := s.awaitMessageEnd(t)
+	if f.GetMessage() == "sent" {
+		s.awaitSettled(t, deployment.Within)
+	} else if f.GetMessage() != "maybe_sent" {
+		t.Errorf("after Telegram's 502: %v%s", f, s.history(t))
+	}
+	if n := len(d.World().Messages(s.chat)); n > 1 {
+		t.Errorf("the buyer got %d messages", n)
+	}
+}
+
+// awaitMessageEnd waits until the message is not queued any more, however it ended.
+func (s *sale) awaitMessageEnd(t *testing.T) *paymentsv1.Fulfilment {
+	t.Helper()
+	deployment.Eventually(t, time.Minute, "the message has come to an end", func() bool {
+		m := s.get(t).GetFulfilment().GetMessage()
+		return m != "" && m != "queued"
+	}, func() string { return s.history(t) })
+	return s.get(t).GetFulfilment()
+}
+
+func revokedBot(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	s := shop.sell(t, sim.Atomopay)
+	must(t, d.World().RevokeBot(shop.botToken))
+	s.pay(t)
+	s.awaitStatus(t, deployment.Within, isPaid)
+	deployment.Eventually(t, deployment.Within, "the bot is refused", func() bool { return d.World().Counters().Telegram.Refused > 0 })
+	must(t, d.World().AddBot(sim.Bot{Token: shop.botToken}))
+	shop.putBot()
+	s.awaitSettled(t, time.Minute)
+}
+
+func metaDown(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	_, err := d.World().AddFault(sim.Fault{Kind: sim.FaultCode, HTTPStatus: 500, Target: sim.TargetMeta, Endpoint: "events", Account: shop.pixel, Count: 2})
+	must(t, err)
+	s := shop.sell(t, sim.Atomopay)
+	s.pay(t)
+	s.awaitSettled(t, time.Minute)
+}
+
+func noChat(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	req := shop.request(sim.Atomopay)
+	req.Buyer.TelegramId = 0
+	made := &paymentsv1.CreatePaymentResponse{}
+	shop.api.Must("POST", "/v1/payments", req, made)
+	s := &sale{shop: shop, id: made.GetPayment().GetId(), provider: sim.Atomopay, charge: made.GetPayment().GetCharge().GetHash(), centavos: price}
+	s.pay(t)
+	if f := s.awaitMessage(t, time.Minute, "undeliverable"); f.GetMessageReason() != "no_chat" || f.GetTokenIssuedAt() == nil {
+		t.Errorf("fulfilment: %v, want a token and the reason no_chat", f)
+	}
+	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE, "no_chat")
+}
