@@ -8,6 +8,9 @@ GO  ?= go
 # The modules of the workspace; `./...` stops at a module's edge.
 PACKAGES := ./... ./e2e/...
 
+# What contracts are compared with.
+BASE ?= $(shell git rev-parse -q --verify origin/main || git rev-parse HEAD)
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,8 +44,8 @@ lint: $(BIN)/buf $(BIN)/golangci-lint proto-deps ## format, vet, golangci-lint, 
 	$(GO) vet $(PACKAGES)
 	$(BIN)/golangci-lint run $(PACKAGES)
 	$(BIN)/buf lint
-	@if git rev-parse -q --verify origin/main >/dev/null && git cat-file -e origin/main:buf.yaml 2>/dev/null; \
-	then $(BIN)/buf breaking --against '.git#branch=main,subdir=proto' --path proto; else echo "buf breaking: nothing to compare with"; fi
+	@old=$$(mktemp -d) && git archive $(BASE) proto buf.yaml | tar -x -C $$old && cp -R .proto-deps $$old && \
+	$(BIN)/buf breaking --against $$old; code=$$?; rm -rf $$old; exit $$code
 
 .PHONY: generate
 generate: $(BIN)/buf proto-deps ## gen/ and the generated documents from their sources
