@@ -227,10 +227,15 @@ func TestSender_neverOverTheBotsLimit(t *testing.T) {
 	took := time.Since(start)
 	d.fake.mu.Lock()
 	defer d.fake.mu.Unlock()
+	// Messages leave on time and arrive when a busy machine lets them: a fifth of a second of that is not ours.
+	const late = 200 * time.Millisecond
 	for i := range d.fake.at {
-		if j := i + 30; j < len(d.fake.at) && d.fake.at[j].Sub(d.fake.at[i]) < 990*time.Millisecond {
+		if j := i + 30; j < len(d.fake.at) && d.fake.at[j].Sub(d.fake.at[i]) < time.Second-late {
 			t.Fatalf("31 messages within %v", d.fake.at[j].Sub(d.fake.at[i]))
 		}
+	}
+	if all := d.fake.at[len(d.fake.at)-1].Sub(d.fake.at[0]); all < 2100*time.Millisecond-late { // over the whole, 27/s after the burst
+		t.Errorf("60 messages within %v", all)
 	}
 	if took > 4*time.Second { // 57 after the burst at 27/s are 2.1 s
 		t.Errorf("60 messages took %v: the limit was not used", took)
