@@ -30,7 +30,8 @@ type bench struct {
 	merchant payment.MerchantID
 	bot      payment.BotID
 	account  payment.AccountID
-	woken    Work
+	mu       sync.Mutex
+	woken    Work // by the last transaction
 }
 
 func newBench(t *testing.T) *bench {
@@ -46,7 +47,11 @@ func newBenchDB(t *testing.T) (*bench, *pgtest.DB) {
 	b := &bench{t: t, store: store.New(pool), now: time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC), merchant: payment.MerchantID(uuid.New()),
 		bot: payment.BotID(uuid.New()), account: payment.AccountID(uuid.New())}
 	var err error
-	b.ledger, err = New(Config{Pool: pool, Now: func() time.Time { return b.now }, Wake: func(w Work) { b.woken = w }})
+	b.ledger, err = New(Config{Pool: pool, Now: func() time.Time { return b.now }, Wake: func(w Work) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.woken = w
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

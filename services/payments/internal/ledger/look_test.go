@@ -79,14 +79,13 @@ func TestSchedule_retryAfterHoldsThoughHintsComeInBetween(t *testing.T) {
 	b.now = b.now.Add(time.Minute)
 	asked := b.now
 	b.apply(b.failed(s, payment.OutcomeRateLimited, 5*time.Minute))
-	until := time.Duration(0)
 	for i := range 4 {
 		b.now = asked.Add(time.Duration(i) * time.Minute)
 		present := b.now.Add(2 * time.Minute)
 		e := b.hint(s)
 		e.BuyerUntil = &present
 		b.apply(e)
-		if until = b.look(s).DueAt.Sub(asked); until < 5*time.Minute {
+		if until := b.look(s).DueAt.Sub(asked); until < 5*time.Minute {
 			t.Errorf("hint %d brings the look to %s after the provider asked for 5m", i, until)
 		}
 	}

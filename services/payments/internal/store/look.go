@@ -194,7 +194,7 @@ func (s *Store) ClaimLooks(ctx context.Context, account payment.AccountID, now, 
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Claimed, err error) {
-		err = row.Scan(append(c.Look.targets(), &c.Lease, &c.Ref)...)
+		err = row.Scan(append(c.targets(), &c.Lease, &c.Ref)...)
 		return c, err
 	})
 	if err != nil {

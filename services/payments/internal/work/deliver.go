@@ -65,7 +65,7 @@ func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
 	defer cancel()
 	linked, refused, tokenErr := inBatches(call, todo, w.issue)
 	sent, unsayable, noteErr := inBatches(call, linked, w.notify)
-	out.linked, out.sent, out.refused = linked, sent, append(refused, unsayable...)
+	out.linked, out.sent, out.refused = linked, sent, slices.Concat(refused, unsayable)
 	return w.recordDeliveries(ctx, out, todo, firstOf(tokenErr, noteErr))
 }
 
