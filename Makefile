@@ -28,7 +28,7 @@ test: ## everything that must hold: format, vet, rules, unit, SQL, conformance a
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^gen/')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet $(PACKAGES)
 	$(GO) test -race -timeout 20m ./...
-	$(GO) test -race -timeout 20m ./e2e/...
+	$(GO) test -race -count 1 -timeout 20m ./e2e/...
 
 .PHONY: race
 race: ## the tests with the race detector, three times
@@ -36,7 +36,7 @@ race: ## the tests with the race detector, three times
 
 .PHONY: e2e
 e2e: ## only the end-to-end tests, in both deployments
-	$(GO) test -race -timeout 20m ./e2e/...
+	$(GO) test -race -count 1 -timeout 20m ./e2e/...
 
 .PHONY: lint
 lint: $(BIN)/buf $(BIN)/golangci-lint proto-deps ## format, vet, golangci-lint, buf lint and breaking changes

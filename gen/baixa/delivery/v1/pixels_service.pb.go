@@ -138,7 +138,7 @@ type PutPixelRequest struct {
 	ApiVersion string `protobuf:"bytes,5,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	// Empty means none.
 	TestEventCode string `protobuf:"bytes,6,opt,name=test_event_code,json=testEventCode,proto3" json:"test_event_code,omitempty"`
-	// Overrides the Graph API's address (tests); https, or http on loopback only.
+	// Overrides the Graph API's address (tests); https, or http on loopback only. For operators; a merchant gets PERMISSION_DENIED.
 	BaseUrl       string `protobuf:"bytes,7,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -266,7 +266,7 @@ type PutAccountRequest struct {
 	Label string `protobuf:"bytes,3,opt,name=label,proto3" json:"label,omitempty"`
 	// Credential fields by name, as ListProviders tells; values are trimmed. Required fields must be there. Never returned.
 	Credentials map[string]string `protobuf:"bytes,4,rep,name=credentials,proto3" json:"credentials,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Overrides the provider's address; https, or http on loopback only.
+	// Overrides the provider's address; https, or http on loopback only. For operators; a merchant gets PERMISSION_DENIED.
 	BaseUrl string `protobuf:"bytes,5,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	// 0 means the provider's default; may be lower, never above a hard limit of the provider.
 	CallsPerMinute int32 `protobuf:"varint,6,opt,name=calls_per_minute,json=callsPerMinute,proto3" json:"calls_per_minute,omitempty"`

@@ -149,7 +149,8 @@ type Notification struct {
 	Kind    string            `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	Channel Channel           `protobuf:"varint,5,opt,name=channel,proto3,enum=baixa.notifier.v1.Channel" json:"channel,omitempty"`
 	State   NotificationState `protobuf:"varint,6,opt,name=state,proto3,enum=baixa.notifier.v1.NotificationState" json:"state,omitempty"`
-	// Class of the refusal ("blocked", "chat_not_found", "bot_unauthorized", "no_chat", "no_bot"); empty otherwise.
+	// Why it is not sent: "blocked", "chat_not_found", "bot_unauthorized", "no_chat", "no_bot" and others for a refusal or a wait,
+	// "timeout", "connection_broken", "garbled_answer" or "interrupted" for MAYBE_SENT; empty otherwise.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Telegram's message id; 0 until there is one.
 	MessageId int64                  `protobuf:"varint,8,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`

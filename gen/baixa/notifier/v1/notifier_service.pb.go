@@ -410,7 +410,8 @@ type PutBotRequest struct {
 	BotId string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// BotFather's token. Required; sealed, never returned.
 	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	// Overrides Telegram's address (a local Bot API server, tests); https, or http on loopback only.
+	// Overrides Telegram's address (a local Bot API server, tests); https, or http on loopback only. For operators; a merchant gets
+	// PERMISSION_DENIED.
 	BaseUrl string `protobuf:"bytes,4,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	// The buyer's message. Placeholders: {produto} {valor} {link} {nome}; {link} is required. Empty: the default text.
 	DeliveryTemplate string `protobuf:"bytes,5,opt,name=delivery_template,json=deliveryTemplate,proto3" json:"delivery_template,omitempty"`
