@@ -30,6 +30,8 @@ func newOne(t testing.TB) *one {
 		"--http", d.http, "--grpc", d.grpc, "--log-format", "json")
 	d.fleet.start(t, d.up)
 	d.key = readKey(t, filepath.Join(data, "operator.key"))
+	// What was printed is on its way through a pipe.
+	Happens(Within, func() bool { return strings.Contains(d.up.printed.String(), d.key) })
 	if n := strings.Count(d.up.printed.String(), d.key); n != 1 {
 		t.Errorf("the operator's key was printed %d times; once is right", n)
 	}
