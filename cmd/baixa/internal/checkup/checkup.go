@@ -11,11 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/baixapay/baixa/cmd/baixa/internal/screen"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/internal/money"
 )
@@ -69,14 +69,14 @@ func (p *page) findings(r *paymentsv1.DiagnoseResponse) {
 			mark.sign = "?"
 		}
 		p.line("")
-		for i, l := range wrap(f.GetText(), width-2) {
+		for i, l := range screen.Wrap(f.GetText(), width-2) {
 			if i == 0 {
 				p.line(p.tint(mark.sign, mark.color, true) + " " + l)
 				continue
 			}
 			p.line("  " + l)
 		}
-		for i, l := range wrap(f.GetAction(), width-4) {
+		for i, l := range screen.Wrap(f.GetAction(), width-4) {
 			p.line(map[bool]string{true: "  → ", false: "    "}[i == 0] + p.faint(l))
 		}
 	}
@@ -164,34 +164,4 @@ func (p *page) faint(text string) string {
 		return text
 	}
 	return lipgloss.NewStyle().Faint(true).Render(text)
-}
-
-// wrap breaks a text into lines of at most n columns; a word that is longer has a line of its own.
-func wrap(text string, n int) []string {
-	var lines []string
-	line, used := "", 0
-	for _, word := range strings.Fields(clean(text)) {
-		size := lipgloss.Width(word)
-		if line != "" && used+1+size > n {
-			lines, line, used = append(lines, line), "", 0
-		}
-		if line != "" {
-			line, used = line+" ", used+1
-		}
-		line, used = line+word, used+size
-	}
-	return append(lines, line)
-}
-
-// clean takes out what could steer a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			return -1
-		}
-		return r
-	}, text)
 }

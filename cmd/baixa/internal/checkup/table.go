@@ -1,6 +1,7 @@
 package checkup
 
 import (
+	"github.com/baixapay/baixa/cmd/baixa/internal/screen"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func (p *page) table(title string, head []string, rows [][]string, numbers ...in
 	}
 	for _, row := range rows {
 		for i := range row {
-			row[i] = strings.TrimSpace(clean(row[i]))
+			row[i] = strings.TrimSpace(screen.Clean(row[i]))
 		}
 	}
 	if p.color {

@@ -10,10 +10,10 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 
+	"github.com/baixapay/baixa/cmd/baixa/internal/screen"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 )
 
@@ -47,9 +47,9 @@ type page struct {
 
 func (p *page) head(r *paymentsv1.ExplainPaymentResponse) {
 	pay := r.GetPayment()
-	p.line(p.bold(p.words.sale+" "+clean(pay.GetId())) + p.faint("  "+p.words.status[pay.GetStatus()]+", "+p.foundBy(r.GetMatchedBy())))
+	p.line(p.bold(p.words.sale+" "+screen.Clean(pay.GetId())) + p.faint("  "+p.words.status[pay.GetStatus()]+", "+p.foundBy(r.GetMatchedBy())))
 	if pay.GetExternalId() != "" {
-		p.line(p.faint(p.words.external + " " + clean(pay.GetExternalId())))
+		p.line(p.faint(p.words.external + " " + screen.Clean(pay.GetExternalId())))
 	}
 	p.line("")
 	p.paragraph("", r.GetSummary())
@@ -59,7 +59,7 @@ func (p *page) foundBy(by string) string {
 	if text, ok := p.words.matched[by]; ok {
 		return text
 	}
-	return clean(by)
+	return screen.Clean(by)
 }
 
 func (p *page) timeline(entries []*paymentsv1.TimelineEntry) {
@@ -77,10 +77,10 @@ func (p *page) timeline(entries []*paymentsv1.TimelineEntry) {
 		}
 		service := p.words.service[e.GetService()]
 		if service == "" {
-			service = clean(e.GetService())
+			service = screen.Clean(e.GetService())
 		}
 		label := fmt.Sprintf("  %s  %-10s  ", at.Format("15:04:05"), service)
-		lines := wrap(e.GetText(), width-len([]rune(label)))
+		lines := screen.Wrap(e.GetText(), width-len([]rune(label)))
 		for i, l := range lines {
 			if i == 0 {
 				p.line(p.faint(label) + l)
@@ -100,13 +100,13 @@ func (p *page) tail(r *paymentsv1.ExplainPaymentResponse) {
 	}
 	if trace := r.GetPayment().GetTraceId(); trace != "" {
 		p.line("")
-		p.line(p.faint(p.words.trace + " " + clean(trace)))
+		p.line(p.faint(p.words.trace + " " + screen.Clean(trace)))
 	}
 	if others := r.GetOtherPaymentIds(); len(others) > 0 {
 		p.line("")
 		p.line(p.faint(p.words.others))
 		for _, id := range others {
-			p.line("  " + clean(id))
+			p.line("  " + screen.Clean(id))
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (p *page) paragraph(title, text string) {
 	if title != "" {
 		p.line(p.bold(title))
 	}
-	for _, l := range wrap(text, width) {
+	for _, l := range screen.Wrap(text, width) {
 		p.line(l)
 	}
 }
@@ -135,34 +135,4 @@ func (p *page) faint(text string) string {
 		return text
 	}
 	return lipgloss.NewStyle().Faint(true).Render(text)
-}
-
-// wrap breaks a text into lines of at most n columns; a word that is longer has a line of its own.
-func wrap(text string, n int) []string {
-	var lines []string
-	line, used := "", 0
-	for _, word := range strings.Fields(clean(text)) {
-		size := lipgloss.Width(word)
-		if line != "" && used+1+size > n {
-			lines, line, used = append(lines, line), "", 0
-		}
-		if line != "" {
-			line, used = line+" ", used+1
-		}
-		line, used = line+word, used+size
-	}
-	return append(lines, line)
-}
-
-// clean takes out what could steer a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			return -1
-		}
-		return r
-	}, text)
 }
