@@ -205,7 +205,7 @@ func (f *Fake) parse(merchant string, r *gatewaysv1.ParseWebhookRequest) *gatewa
 	return resp
 }
 
-// ListProviders tells of the three providers of the origin system with their real cadences, and of a refused one.
+// ListProviders tells of the three providers of the origin system with their real cadences, of one that lists, and of a refused one.
 func (s *gatewaysServer) ListProviders(context.Context, *gatewaysv1.ListProvidersRequest) (*gatewaysv1.ListProvidersResponse, error) {
 	return &gatewaysv1.ListProvidersResponse{Providers: append(providers(),
 		&gatewaysv1.Provider{Name: "supremuspay", RefusedBecause: "its API is plain http on a bare address"})}, nil
@@ -219,8 +219,11 @@ func providers() []*gatewaysv1.Provider {
 	}
 	pushinpay := one("pushinpay", time.Minute, time.Minute, 120, "id")
 	pushinpay.Aliases = []string{"pushynpay"}
+	bolt := one("bolt", time.Minute, 10*time.Second, 60, "id")
+	bolt.CanList = true
 	return []*gatewaysv1.Provider{
 		one("atomopay", time.Minute, 10*time.Second, 1000, "hash", "id"),
+		bolt,
 		one("paradise", 5*time.Minute, 10*time.Second, 300, "id", "reference", "hash"),
 		pushinpay,
 	}

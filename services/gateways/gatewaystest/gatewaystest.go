@@ -11,6 +11,7 @@
 //	fake.Looks("h-1")                                  // how often h-1 was asked about
 //	fake.WaitLooks(t, "h-1", 3)                        // wait for that
 //	fake.Calls(gatewaystest.ParseWebhook)              // the requests as they came
+//	fake.ScriptTransactions(account.ID, page1, page2)  // what ListTransactions tells; only providers with can_list (bolt)
 //
 // What is not scripted is as with a provider that knows nothing: NOT_FOUND. A charge made through CreateCharge is known at
 // once under its reference, under ID "id-<reference>" and hash "h-<reference>", and pending until Script says otherwise.
@@ -45,6 +46,7 @@ const (
 	ParseWebhook          Method = "ParseWebhook"
 	BatchParseWebhooks    Method = "BatchParseWebhooks"
 	CreateCharge          Method = "CreateCharge"
+	ListTransactions      Method = "ListTransactions"
 	ListProviders         Method = "ListProviders"
 	PutAccount            Method = "PutAccount"
 	VerifyAccount         Method = "VerifyAccount"
@@ -69,6 +71,8 @@ type Fake struct {
 	changed  chan struct{} // closed and replaced whenever something was recorded
 	accounts map[string]*account
 	scripts  map[string][]*gatewaysv1.PollResult
+	lists    map[string][][]*gatewaysv1.Reading // pages by account
+	unlisted map[string]*gatewaysv1.PollResult
 	webhooks map[string]*gatewaysv1.ParseWebhookResponse
 	refusals []string // of the next charges
 	charges  map[chargeKey]charge
@@ -90,7 +94,7 @@ type toggles struct {
 func New(t testing.TB, c Config) *Fake {
 	t.Helper()
 	f := &Fake{memory: c.Memory, signer: c.Signer, changed: make(chan struct{}), accounts: map[string]*account{},
-		scripts: map[string][]*gatewaysv1.PollResult{}, webhooks: map[string]*gatewaysv1.ParseWebhookResponse{},
+		scripts: map[string][]*gatewaysv1.PollResult{}, lists: map[string][][]*gatewaysv1.Reading{}, unlisted: map[string]*gatewaysv1.PollResult{}, webhooks: map[string]*gatewaysv1.ParseWebhookResponse{},
 		charges: map[chargeKey]charge{}, looks: map[string]int{}, calls: map[Method][]proto.Message{}, switches: map[Method]*toggles{}}
 	if f.memory == nil {
 		f.memory = rpc.NewMemory()

@@ -2,6 +2,7 @@ package gatewaystest_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
@@ -128,5 +130,39 @@ func TestFake_readsWebhooks(t *testing.T) {
 			Amount: &typev1.Money{Centavos: 1990, Currency: "BRL"}}}}
 	if diff := cmp.Diff(want, resp, protocmp.Transform()); diff != "" {
 		t.Errorf("webhook (-want +got):\n%s", diff)
+	}
+}
+
+func TestListTransactions_isPagedAndBounded(t *testing.T) {
+	fake := gatewaystest.New(t, gatewaystest.Config{})
+	a := fake.AddAccount(gatewaystest.Account{MerchantID: merchant, Provider: "bolt"})
+	other := fake.AddAccount(gatewaystest.Account{MerchantID: merchant})
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	at := func(id string, hour int) *gatewaysv1.Reading {
+		return &gatewaysv1.Reading{Status: gatewaysv1.ChargeStatus_CHARGE_STATUS_PAID, Ref: &gatewaysv1.ChargeRef{Id: id}, CreatedAt: timestamppb.New(day.Add(time.Duration(hour) * time.Hour))}
+	}
+	fake.ScriptTransactions(a.ID, []*gatewaysv1.Reading{at("a", 1), at("tomorrow", 24)}, []*gatewaysv1.Reading{at("b", 2)})
+	ask := &gatewaysv1.ListTransactionsRequest{MerchantId: merchant, AccountId: a.ID, CreatedFrom: timestamppb.New(day), CreatedTo: timestamppb.New(day.AddDate(0, 0, 1))}
+	var ids []string
+	for more := true; more; more = ask.PageToken != "" {
+		page, err := fake.Gateways().ListTransactions(t.Context(), ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.GetTransactions() {
+			ids = append(ids, r.GetRef().GetId())
+		}
+		ask.PageToken = page.GetNextPageToken()
+	}
+	if strings.Join(ids, " ") != "a b" {
+		t.Errorf("listed %v, want a and b", ids)
+	}
+	fake.FailTransactions(a.ID, gatewaystest.Transient())
+	if page, err := fake.Gateways().ListTransactions(t.Context(), ask); err != nil || page.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT {
+		t.Errorf("an ill provider: %v, %v", page, err)
+	}
+	ask.AccountId = other.ID
+	if _, err := fake.Gateways().ListTransactions(t.Context(), ask); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("a provider without a listing: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -858,11 +859,211 @@ func (x *ListProvidersResponse) GetProviders() []*Provider {
 	return nil
 }
 
+// ListTransactionsRequest names an account and a time.
+type ListTransactionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty means the caller's own merchant.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// The account at the provider, as PutAccount returned it. Required.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Charges made at this moment or later. Required.
+	CreatedFrom *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_from,json=createdFrom,proto3" json:"created_from,omitempty"`
+	// Charges made before this moment. Absent means now, the now of the first page for all pages.
+	CreatedTo *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_to,json=createdTo,proto3" json:"created_to,omitempty"`
+	// Empty for the first page, then the answer's next_page_token, with the other fields as they were.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransactionsRequest) Reset() {
+	*x = ListTransactionsRequest{}
+	mi := &file_baixa_gateways_v1_gateways_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransactionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransactionsRequest) ProtoMessage() {}
+
+func (x *ListTransactionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_gateways_v1_gateways_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransactionsRequest.ProtoReflect.Descriptor instead.
+func (*ListTransactionsRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_gateways_v1_gateways_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListTransactionsRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *ListTransactionsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ListTransactionsRequest) GetCreatedFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedFrom
+	}
+	return nil
+}
+
+func (x *ListTransactionsRequest) GetCreatedTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedTo
+	}
+	return nil
+}
+
+func (x *ListTransactionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListTransactionsResponse is one page.
+type ListTransactionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// STATUS when the page was read; otherwise why not, and `transactions` is empty.
+	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=baixa.gateways.v1.Outcome" json:"outcome,omitempty"`
+	// The provider's charges in our words. Those whose date the provider does not tell are among them whatever was asked for.
+	Transactions []*Reading `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	// Asks for the next page. Empty on the last one, and when the page was not read.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Set with RATE_LIMITED (and with TRANSIENT when the account's breaker is open): the least time to wait.
+	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// Why the page was not read, in English, redacted. Empty with STATUS.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The provider's HTTP status, 0 when no answer arrived or no call was made.
+	HttpStatus int32 `protobuf:"varint,6,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	// The path template that answered, such as "GET /transactions?page={page}&limit={limit}".
+	Endpoint string `protobuf:"bytes,7,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// How many HTTP calls the page cost. 0 when our own budget or breaker refused first.
+	ProviderCalls int32 `protobuf:"varint,8,opt,name=provider_calls,json=providerCalls,proto3" json:"provider_calls,omitempty"`
+	// How long the provider took.
+	Elapsed       *durationpb.Duration `protobuf:"bytes,9,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransactionsResponse) Reset() {
+	*x = ListTransactionsResponse{}
+	mi := &file_baixa_gateways_v1_gateways_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransactionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransactionsResponse) ProtoMessage() {}
+
+func (x *ListTransactionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_gateways_v1_gateways_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransactionsResponse.ProtoReflect.Descriptor instead.
+func (*ListTransactionsResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_gateways_v1_gateways_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListTransactionsResponse) GetOutcome() Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Outcome_OUTCOME_UNSPECIFIED
+}
+
+func (x *ListTransactionsResponse) GetTransactions() []*Reading {
+	if x != nil {
+		return x.Transactions
+	}
+	return nil
+}
+
+func (x *ListTransactionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListTransactionsResponse) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
+func (x *ListTransactionsResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ListTransactionsResponse) GetHttpStatus() int32 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *ListTransactionsResponse) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *ListTransactionsResponse) GetProviderCalls() int32 {
+	if x != nil {
+		return x.ProviderCalls
+	}
+	return 0
+}
+
+func (x *ListTransactionsResponse) GetElapsed() *durationpb.Duration {
+	if x != nil {
+		return x.Elapsed
+	}
+	return nil
+}
+
 var File_baixa_gateways_v1_gateways_service_proto protoreflect.FileDescriptor
 
 const file_baixa_gateways_v1_gateways_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/gateways/v1/gateways_service.proto\x12\x11baixa.gateways.v1\x1a baixa/gateways/v1/provider.proto\x1a\x1ebaixa/gateways/v1/status.proto\x1a\x1fbaixa/gateways/v1/webhook.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
+	"(baixa/gateways/v1/gateways_service.proto\x12\x11baixa.gateways.v1\x1a baixa/gateways/v1/provider.proto\x1a\x1ebaixa/gateways/v1/status.proto\x1a\x1fbaixa/gateways/v1/webhook.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\x17GetPaymentStatusRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +
@@ -927,13 +1128,36 @@ const file_baixa_gateways_v1_gateways_service_proto_rawDesc = "" +
 	"httpStatus\"\x16\n" +
 	"\x14ListProvidersRequest\"R\n" +
 	"\x15ListProvidersResponse\x129\n" +
-	"\tproviders\x18\x01 \x03(\v2\x1b.baixa.gateways.v1.ProviderR\tproviders2\xaa\x05\n" +
+	"\tproviders\x18\x01 \x03(\v2\x1b.baixa.gateways.v1.ProviderR\tproviders\"\xf2\x01\n" +
+	"\x17ListTransactionsRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tR\taccountId\x12=\n" +
+	"\fcreated_from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vcreatedFrom\x129\n" +
+	"\n" +
+	"created_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedTo\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xa5\x03\n" +
+	"\x18ListTransactionsResponse\x124\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x1a.baixa.gateways.v1.OutcomeR\aoutcome\x12>\n" +
+	"\ftransactions\x18\x02 \x03(\v2\x1a.baixa.gateways.v1.ReadingR\ftransactions\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12:\n" +
+	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vhttp_status\x18\x06 \x01(\x05R\n" +
+	"httpStatus\x12\x1a\n" +
+	"\bendpoint\x18\a \x01(\tR\bendpoint\x12%\n" +
+	"\x0eprovider_calls\x18\b \x01(\x05R\rproviderCalls\x123\n" +
+	"\aelapsed\x18\t \x01(\v2\x19.google.protobuf.DurationR\aelapsed2\x97\x06\n" +
 	"\x0fGatewaysService\x12k\n" +
 	"\x10GetPaymentStatus\x12*.baixa.gateways.v1.GetPaymentStatusRequest\x1a+.baixa.gateways.v1.GetPaymentStatusResponse\x12z\n" +
 	"\x15BatchGetPaymentStatus\x12/.baixa.gateways.v1.BatchGetPaymentStatusRequest\x1a0.baixa.gateways.v1.BatchGetPaymentStatusResponse\x12_\n" +
 	"\fParseWebhook\x12&.baixa.gateways.v1.ParseWebhookRequest\x1a'.baixa.gateways.v1.ParseWebhookResponse\x12q\n" +
 	"\x12BatchParseWebhooks\x12,.baixa.gateways.v1.BatchParseWebhooksRequest\x1a-.baixa.gateways.v1.BatchParseWebhooksResponse\x12_\n" +
-	"\fCreateCharge\x12&.baixa.gateways.v1.CreateChargeRequest\x1a'.baixa.gateways.v1.CreateChargeResponse\x12y\n" +
+	"\fCreateCharge\x12&.baixa.gateways.v1.CreateChargeRequest\x1a'.baixa.gateways.v1.CreateChargeResponse\x12k\n" +
+	"\x10ListTransactions\x12*.baixa.gateways.v1.ListTransactionsRequest\x1a+.baixa.gateways.v1.ListTransactionsResponse\x12y\n" +
 	"\rListProviders\x12'.baixa.gateways.v1.ListProvidersRequest\x1a(.baixa.gateways.v1.ListProvidersResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/providersB<Z:github.com/baixapay/baixa/gen/baixa/gateways/v1;gatewaysv1b\x06proto3"
 
 var (
@@ -948,7 +1172,7 @@ func file_baixa_gateways_v1_gateways_service_proto_rawDescGZIP() []byte {
 	return file_baixa_gateways_v1_gateways_service_proto_rawDescData
 }
 
-var file_baixa_gateways_v1_gateways_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_baixa_gateways_v1_gateways_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_baixa_gateways_v1_gateways_service_proto_goTypes = []any{
 	(*GetPaymentStatusRequest)(nil),       // 0: baixa.gateways.v1.GetPaymentStatusRequest
 	(*GetPaymentStatusResponse)(nil),      // 1: baixa.gateways.v1.GetPaymentStatusResponse
@@ -963,50 +1187,62 @@ var file_baixa_gateways_v1_gateways_service_proto_goTypes = []any{
 	(*CreateChargeResponse)(nil),          // 10: baixa.gateways.v1.CreateChargeResponse
 	(*ListProvidersRequest)(nil),          // 11: baixa.gateways.v1.ListProvidersRequest
 	(*ListProvidersResponse)(nil),         // 12: baixa.gateways.v1.ListProvidersResponse
-	nil,                                   // 13: baixa.gateways.v1.ParseWebhookRequest.HeadersEntry
-	(*ChargeRef)(nil),                     // 14: baixa.gateways.v1.ChargeRef
-	(*PollResult)(nil),                    // 15: baixa.gateways.v1.PollResult
-	(Outcome)(0),                          // 16: baixa.gateways.v1.Outcome
-	(*Hint)(nil),                          // 17: baixa.gateways.v1.Hint
-	(*v1.Money)(nil),                      // 18: baixa.type.v1.Money
-	(*v1.Tracking)(nil),                   // 19: baixa.type.v1.Tracking
-	(*timestamppb.Timestamp)(nil),         // 20: google.protobuf.Timestamp
-	(*Provider)(nil),                      // 21: baixa.gateways.v1.Provider
+	(*ListTransactionsRequest)(nil),       // 13: baixa.gateways.v1.ListTransactionsRequest
+	(*ListTransactionsResponse)(nil),      // 14: baixa.gateways.v1.ListTransactionsResponse
+	nil,                                   // 15: baixa.gateways.v1.ParseWebhookRequest.HeadersEntry
+	(*ChargeRef)(nil),                     // 16: baixa.gateways.v1.ChargeRef
+	(*PollResult)(nil),                    // 17: baixa.gateways.v1.PollResult
+	(Outcome)(0),                          // 18: baixa.gateways.v1.Outcome
+	(*Hint)(nil),                          // 19: baixa.gateways.v1.Hint
+	(*v1.Money)(nil),                      // 20: baixa.type.v1.Money
+	(*v1.Tracking)(nil),                   // 21: baixa.type.v1.Tracking
+	(*timestamppb.Timestamp)(nil),         // 22: google.protobuf.Timestamp
+	(*Provider)(nil),                      // 23: baixa.gateways.v1.Provider
+	(*Reading)(nil),                       // 24: baixa.gateways.v1.Reading
+	(*durationpb.Duration)(nil),           // 25: google.protobuf.Duration
 }
 var file_baixa_gateways_v1_gateways_service_proto_depIdxs = []int32{
-	14, // 0: baixa.gateways.v1.GetPaymentStatusRequest.ref:type_name -> baixa.gateways.v1.ChargeRef
-	15, // 1: baixa.gateways.v1.GetPaymentStatusResponse.result:type_name -> baixa.gateways.v1.PollResult
+	16, // 0: baixa.gateways.v1.GetPaymentStatusRequest.ref:type_name -> baixa.gateways.v1.ChargeRef
+	17, // 1: baixa.gateways.v1.GetPaymentStatusResponse.result:type_name -> baixa.gateways.v1.PollResult
 	0,  // 2: baixa.gateways.v1.BatchGetPaymentStatusRequest.requests:type_name -> baixa.gateways.v1.GetPaymentStatusRequest
-	15, // 3: baixa.gateways.v1.BatchGetPaymentStatusResponse.results:type_name -> baixa.gateways.v1.PollResult
-	13, // 4: baixa.gateways.v1.ParseWebhookRequest.headers:type_name -> baixa.gateways.v1.ParseWebhookRequest.HeadersEntry
-	16, // 5: baixa.gateways.v1.ParseWebhookResponse.outcome:type_name -> baixa.gateways.v1.Outcome
-	17, // 6: baixa.gateways.v1.ParseWebhookResponse.hints:type_name -> baixa.gateways.v1.Hint
+	17, // 3: baixa.gateways.v1.BatchGetPaymentStatusResponse.results:type_name -> baixa.gateways.v1.PollResult
+	15, // 4: baixa.gateways.v1.ParseWebhookRequest.headers:type_name -> baixa.gateways.v1.ParseWebhookRequest.HeadersEntry
+	18, // 5: baixa.gateways.v1.ParseWebhookResponse.outcome:type_name -> baixa.gateways.v1.Outcome
+	19, // 6: baixa.gateways.v1.ParseWebhookResponse.hints:type_name -> baixa.gateways.v1.Hint
 	4,  // 7: baixa.gateways.v1.BatchParseWebhooksRequest.requests:type_name -> baixa.gateways.v1.ParseWebhookRequest
 	5,  // 8: baixa.gateways.v1.BatchParseWebhooksResponse.results:type_name -> baixa.gateways.v1.ParseWebhookResponse
-	18, // 9: baixa.gateways.v1.CreateChargeRequest.amount:type_name -> baixa.type.v1.Money
+	20, // 9: baixa.gateways.v1.CreateChargeRequest.amount:type_name -> baixa.type.v1.Money
 	9,  // 10: baixa.gateways.v1.CreateChargeRequest.customer:type_name -> baixa.gateways.v1.Customer
-	19, // 11: baixa.gateways.v1.CreateChargeRequest.tracking:type_name -> baixa.type.v1.Tracking
-	16, // 12: baixa.gateways.v1.CreateChargeResponse.outcome:type_name -> baixa.gateways.v1.Outcome
-	14, // 13: baixa.gateways.v1.CreateChargeResponse.ref:type_name -> baixa.gateways.v1.ChargeRef
-	20, // 14: baixa.gateways.v1.CreateChargeResponse.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 15: baixa.gateways.v1.ListProvidersResponse.providers:type_name -> baixa.gateways.v1.Provider
-	0,  // 16: baixa.gateways.v1.GatewaysService.GetPaymentStatus:input_type -> baixa.gateways.v1.GetPaymentStatusRequest
-	2,  // 17: baixa.gateways.v1.GatewaysService.BatchGetPaymentStatus:input_type -> baixa.gateways.v1.BatchGetPaymentStatusRequest
-	4,  // 18: baixa.gateways.v1.GatewaysService.ParseWebhook:input_type -> baixa.gateways.v1.ParseWebhookRequest
-	6,  // 19: baixa.gateways.v1.GatewaysService.BatchParseWebhooks:input_type -> baixa.gateways.v1.BatchParseWebhooksRequest
-	8,  // 20: baixa.gateways.v1.GatewaysService.CreateCharge:input_type -> baixa.gateways.v1.CreateChargeRequest
-	11, // 21: baixa.gateways.v1.GatewaysService.ListProviders:input_type -> baixa.gateways.v1.ListProvidersRequest
-	1,  // 22: baixa.gateways.v1.GatewaysService.GetPaymentStatus:output_type -> baixa.gateways.v1.GetPaymentStatusResponse
-	3,  // 23: baixa.gateways.v1.GatewaysService.BatchGetPaymentStatus:output_type -> baixa.gateways.v1.BatchGetPaymentStatusResponse
-	5,  // 24: baixa.gateways.v1.GatewaysService.ParseWebhook:output_type -> baixa.gateways.v1.ParseWebhookResponse
-	7,  // 25: baixa.gateways.v1.GatewaysService.BatchParseWebhooks:output_type -> baixa.gateways.v1.BatchParseWebhooksResponse
-	10, // 26: baixa.gateways.v1.GatewaysService.CreateCharge:output_type -> baixa.gateways.v1.CreateChargeResponse
-	12, // 27: baixa.gateways.v1.GatewaysService.ListProviders:output_type -> baixa.gateways.v1.ListProvidersResponse
-	22, // [22:28] is the sub-list for method output_type
-	16, // [16:22] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	21, // 11: baixa.gateways.v1.CreateChargeRequest.tracking:type_name -> baixa.type.v1.Tracking
+	18, // 12: baixa.gateways.v1.CreateChargeResponse.outcome:type_name -> baixa.gateways.v1.Outcome
+	16, // 13: baixa.gateways.v1.CreateChargeResponse.ref:type_name -> baixa.gateways.v1.ChargeRef
+	22, // 14: baixa.gateways.v1.CreateChargeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 15: baixa.gateways.v1.ListProvidersResponse.providers:type_name -> baixa.gateways.v1.Provider
+	22, // 16: baixa.gateways.v1.ListTransactionsRequest.created_from:type_name -> google.protobuf.Timestamp
+	22, // 17: baixa.gateways.v1.ListTransactionsRequest.created_to:type_name -> google.protobuf.Timestamp
+	18, // 18: baixa.gateways.v1.ListTransactionsResponse.outcome:type_name -> baixa.gateways.v1.Outcome
+	24, // 19: baixa.gateways.v1.ListTransactionsResponse.transactions:type_name -> baixa.gateways.v1.Reading
+	25, // 20: baixa.gateways.v1.ListTransactionsResponse.retry_after:type_name -> google.protobuf.Duration
+	25, // 21: baixa.gateways.v1.ListTransactionsResponse.elapsed:type_name -> google.protobuf.Duration
+	0,  // 22: baixa.gateways.v1.GatewaysService.GetPaymentStatus:input_type -> baixa.gateways.v1.GetPaymentStatusRequest
+	2,  // 23: baixa.gateways.v1.GatewaysService.BatchGetPaymentStatus:input_type -> baixa.gateways.v1.BatchGetPaymentStatusRequest
+	4,  // 24: baixa.gateways.v1.GatewaysService.ParseWebhook:input_type -> baixa.gateways.v1.ParseWebhookRequest
+	6,  // 25: baixa.gateways.v1.GatewaysService.BatchParseWebhooks:input_type -> baixa.gateways.v1.BatchParseWebhooksRequest
+	8,  // 26: baixa.gateways.v1.GatewaysService.CreateCharge:input_type -> baixa.gateways.v1.CreateChargeRequest
+	13, // 27: baixa.gateways.v1.GatewaysService.ListTransactions:input_type -> baixa.gateways.v1.ListTransactionsRequest
+	11, // 28: baixa.gateways.v1.GatewaysService.ListProviders:input_type -> baixa.gateways.v1.ListProvidersRequest
+	1,  // 29: baixa.gateways.v1.GatewaysService.GetPaymentStatus:output_type -> baixa.gateways.v1.GetPaymentStatusResponse
+	3,  // 30: baixa.gateways.v1.GatewaysService.BatchGetPaymentStatus:output_type -> baixa.gateways.v1.BatchGetPaymentStatusResponse
+	5,  // 31: baixa.gateways.v1.GatewaysService.ParseWebhook:output_type -> baixa.gateways.v1.ParseWebhookResponse
+	7,  // 32: baixa.gateways.v1.GatewaysService.BatchParseWebhooks:output_type -> baixa.gateways.v1.BatchParseWebhooksResponse
+	10, // 33: baixa.gateways.v1.GatewaysService.CreateCharge:output_type -> baixa.gateways.v1.CreateChargeResponse
+	14, // 34: baixa.gateways.v1.GatewaysService.ListTransactions:output_type -> baixa.gateways.v1.ListTransactionsResponse
+	12, // 35: baixa.gateways.v1.GatewaysService.ListProviders:output_type -> baixa.gateways.v1.ListProvidersResponse
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_baixa_gateways_v1_gateways_service_proto_init() }
@@ -1023,7 +1259,7 @@ func file_baixa_gateways_v1_gateways_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_gateways_v1_gateways_service_proto_rawDesc), len(file_baixa_gateways_v1_gateways_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

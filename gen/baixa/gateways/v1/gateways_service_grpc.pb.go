@@ -24,6 +24,7 @@ const (
 	GatewaysService_ParseWebhook_FullMethodName          = "/baixa.gateways.v1.GatewaysService/ParseWebhook"
 	GatewaysService_BatchParseWebhooks_FullMethodName    = "/baixa.gateways.v1.GatewaysService/BatchParseWebhooks"
 	GatewaysService_CreateCharge_FullMethodName          = "/baixa.gateways.v1.GatewaysService/CreateCharge"
+	GatewaysService_ListTransactions_FullMethodName      = "/baixa.gateways.v1.GatewaysService/ListTransactions"
 	GatewaysService_ListProviders_FullMethodName         = "/baixa.gateways.v1.GatewaysService/ListProviders"
 )
 
@@ -63,6 +64,16 @@ type GatewaysServiceClient interface {
 	// have arrived. A provider's refusal is OUTCOME_INVALID_REQUEST with its reason, also when it came with HTTP 2xx.
 	// Codes: INVALID_ARGUMENT (amount outside the provider's limits, missing fields, each named), NOT_FOUND (account).
 	CreateCharge(ctx context.Context, in *CreateChargeRequest, opts ...grpc.CallOption) (*CreateChargeResponse, error)
+	// ListTransactions lists the charges of one account at its provider, a page at a time, for reconciliation and backfill.
+	//
+	// Effect: one HTTP call a page, counted against the account's budget; nothing is stored but counters. Idempotent; retrying asks
+	// for the same page again. Only providers with can_list have it (ListProviders tells): for any other the code is
+	// FAILED_PRECONDITION. Order is the provider's; charges that appear while pages are read may move others, so one charge can be
+	// listed twice and a caller tells them apart by identifier. The end of the list is an empty next_page_token with OUTCOME_STATUS and
+	// nothing else: a page may be empty and have a next one. Codes: INVALID_ARGUMENT (no beginning, an end before it, a token of
+	// another list), NOT_FOUND (no such account for this merchant), FAILED_PRECONDITION, UNAVAILABLE (our own store),
+	// DEADLINE_EXCEEDED. What the provider fails to say is in the outcome; the same page_token asks again.
+	ListTransactions(ctx context.Context, in *ListTransactionsRequest, opts ...grpc.CallOption) (*ListTransactionsResponse, error)
 	// ListProviders tells what every known provider can do, as declared next to its adapter.
 	ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error)
 }
@@ -125,6 +136,16 @@ func (c *gatewaysServiceClient) CreateCharge(ctx context.Context, in *CreateChar
 	return out, nil
 }
 
+func (c *gatewaysServiceClient) ListTransactions(ctx context.Context, in *ListTransactionsRequest, opts ...grpc.CallOption) (*ListTransactionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTransactionsResponse)
+	err := c.cc.Invoke(ctx, GatewaysService_ListTransactions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *gatewaysServiceClient) ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListProvidersResponse)
@@ -171,6 +192,16 @@ type GatewaysServiceServer interface {
 	// have arrived. A provider's refusal is OUTCOME_INVALID_REQUEST with its reason, also when it came with HTTP 2xx.
 	// Codes: INVALID_ARGUMENT (amount outside the provider's limits, missing fields, each named), NOT_FOUND (account).
 	CreateCharge(context.Context, *CreateChargeRequest) (*CreateChargeResponse, error)
+	// ListTransactions lists the charges of one account at its provider, a page at a time, for reconciliation and backfill.
+	//
+	// Effect: one HTTP call a page, counted against the account's budget; nothing is stored but counters. Idempotent; retrying asks
+	// for the same page again. Only providers with can_list have it (ListProviders tells): for any other the code is
+	// FAILED_PRECONDITION. Order is the provider's; charges that appear while pages are read may move others, so one charge can be
+	// listed twice and a caller tells them apart by identifier. The end of the list is an empty next_page_token with OUTCOME_STATUS and
+	// nothing else: a page may be empty and have a next one. Codes: INVALID_ARGUMENT (no beginning, an end before it, a token of
+	// another list), NOT_FOUND (no such account for this merchant), FAILED_PRECONDITION, UNAVAILABLE (our own store),
+	// DEADLINE_EXCEEDED. What the provider fails to say is in the outcome; the same page_token asks again.
+	ListTransactions(context.Context, *ListTransactionsRequest) (*ListTransactionsResponse, error)
 	// ListProviders tells what every known provider can do, as declared next to its adapter.
 	ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error)
 	mustEmbedUnimplementedGatewaysServiceServer()
@@ -197,6 +228,9 @@ func (UnimplementedGatewaysServiceServer) BatchParseWebhooks(context.Context, *B
 }
 func (UnimplementedGatewaysServiceServer) CreateCharge(context.Context, *CreateChargeRequest) (*CreateChargeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateCharge not implemented")
+}
+func (UnimplementedGatewaysServiceServer) ListTransactions(context.Context, *ListTransactionsRequest) (*ListTransactionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTransactions not implemented")
 }
 func (UnimplementedGatewaysServiceServer) ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProviders not implemented")
@@ -312,6 +346,24 @@ func _GatewaysService_CreateCharge_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GatewaysService_ListTransactions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTransactionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewaysServiceServer).ListTransactions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewaysService_ListTransactions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewaysServiceServer).ListTransactions(ctx, req.(*ListTransactionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _GatewaysService_ListProviders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListProvidersRequest)
 	if err := dec(in); err != nil {
@@ -356,6 +408,10 @@ var GatewaysService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateCharge",
 			Handler:    _GatewaysService_CreateCharge_Handler,
+		},
+		{
+			MethodName: "ListTransactions",
+			Handler:    _GatewaysService_ListTransactions_Handler,
 		},
 		{
 			MethodName: "ListProviders",

@@ -260,7 +260,9 @@ type Reading struct {
 	// The central bank's end-to-end id (E…). Empty when not said.
 	EndToEndId string `protobuf:"bytes,6,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
 	// True when this provider is known to say this word too early: it counts only when a second look agrees.
-	Unsafe        bool `protobuf:"varint,7,opt,name=unsafe,proto3" json:"unsafe,omitempty"`
+	Unsafe bool `protobuf:"varint,7,opt,name=unsafe,proto3" json:"unsafe,omitempty"`
+	// When they say the charge was made. Absent when not said.
+	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -342,6 +344,13 @@ func (x *Reading) GetUnsafe() bool {
 		return x.Unsafe
 	}
 	return false
+}
+
+func (x *Reading) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
 }
 
 // PollResult is one look at one charge.
@@ -461,7 +470,7 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"\tChargeRef\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1c\n" +
-	"\treference\x18\x03 \x01(\tR\treference\"\xb9\x02\n" +
+	"\treference\x18\x03 \x01(\tR\treference\"\xf4\x02\n" +
 	"\aReading\x127\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1f.baixa.gateways.v1.ChargeStatusR\x06status\x12'\n" +
 	"\x0fprovider_status\x18\x02 \x01(\tR\x0eproviderStatus\x12,\n" +
@@ -470,7 +479,9 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"\apaid_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06paidAt\x12!\n" +
 	"\rend_to_end_id\x18\x06 \x01(\tR\n" +
 	"endToEndId\x12\x16\n" +
-	"\x06unsafe\x18\a \x01(\bR\x06unsafe\"\xe7\x02\n" +
+	"\x06unsafe\x18\a \x01(\bR\x06unsafe\x129\n" +
+	"\n" +
+	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xe7\x02\n" +
 	"\n" +
 	"PollResult\x124\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x1a.baixa.gateways.v1.OutcomeR\aoutcome\x124\n" +
@@ -533,15 +544,16 @@ var file_baixa_gateways_v1_status_proto_depIdxs = []int32{
 	5, // 1: baixa.gateways.v1.Reading.amount:type_name -> baixa.type.v1.Money
 	2, // 2: baixa.gateways.v1.Reading.ref:type_name -> baixa.gateways.v1.ChargeRef
 	6, // 3: baixa.gateways.v1.Reading.paid_at:type_name -> google.protobuf.Timestamp
-	1, // 4: baixa.gateways.v1.PollResult.outcome:type_name -> baixa.gateways.v1.Outcome
-	3, // 5: baixa.gateways.v1.PollResult.reading:type_name -> baixa.gateways.v1.Reading
-	7, // 6: baixa.gateways.v1.PollResult.retry_after:type_name -> google.protobuf.Duration
-	7, // 7: baixa.gateways.v1.PollResult.elapsed:type_name -> google.protobuf.Duration
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	6, // 4: baixa.gateways.v1.Reading.created_at:type_name -> google.protobuf.Timestamp
+	1, // 5: baixa.gateways.v1.PollResult.outcome:type_name -> baixa.gateways.v1.Outcome
+	3, // 6: baixa.gateways.v1.PollResult.reading:type_name -> baixa.gateways.v1.Reading
+	7, // 7: baixa.gateways.v1.PollResult.retry_after:type_name -> google.protobuf.Duration
+	7, // 8: baixa.gateways.v1.PollResult.elapsed:type_name -> google.protobuf.Duration
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_baixa_gateways_v1_status_proto_init() }

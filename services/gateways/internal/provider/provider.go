@@ -40,15 +40,18 @@ type Adapter interface {
 
 // Lister is an Adapter whose provider can enumerate charges; backfill and reconciliation use it.
 type Lister interface {
+	Adapter
 	// ListTransactions returns charges created in [from, to), a page at a time; cursor is "" first and then the
 	// previous page's Next. Order is the provider's.
 	ListTransactions(ctx context.Context, account Account, from, to time.Time, cursor string) (Page, error)
 }
 
-// Page is one page of charges. Next is "" on the last one.
+// Page is one page of charges. Next is "" on the last one. Endpoint and HTTPStatus are the call that told it.
 type Page struct {
-	Readings []Reading
-	Next     string
+	Readings   []Reading
+	Next       string
+	Endpoint   string
+	HTTPStatus int
 }
 
 // Deps is what every adapter is built from.

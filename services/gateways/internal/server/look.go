@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,28 +193,33 @@ func (s *Server) look(ctx context.Context, item *look) {
 	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
 	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
 	item.result = pollResult(reading, err, calls.made(), elapsed)
-	if r := item.result.GetReading(); r.GetStatus() == gatewaysv1.ChargeStatus_CHARGE_STATUS_PAID {
-		r.Unsafe = item.adapter.Capabilities().IsUnsafe(reading.ProviderStatus)
+	if err == nil {
+		item.result.Reading = readingMessage(reading, item.adapter.Capabilities())
 	}
-	switch kind := provider.KindOf(err); {
-	case kind == provider.KindRateLimited:
-		item.result.RetryAfter = durationpb.New(s.c.Gate.QuietFor(err))
-	case kind == provider.KindTransient && calls.made() == 0: // the time was over just then
-		item.result.RetryAfter = durationpb.New(time.Second)
-	case kind == provider.KindCredential && calls.made() == 0:
-		item.result.RetryAfter = durationpb.New(gate.DefaultPausedFor)
-	}
+	item.result.RetryAfter = s.waitAfter(err, calls.made())
 	if err == nil && reading.Status == provider.StatusUnknown {
 		s.unknownWord(call, item.account, reading.ProviderStatus)
 	}
+}
+
+// waitAfter is how long to wait after a call that failed, nil where nothing tells.
+func (s *Server) waitAfter(err error, calls int) *durationpb.Duration {
+	switch kind := provider.KindOf(err); {
+	case kind == provider.KindRateLimited:
+		return durationpb.New(s.c.Gate.QuietFor(err))
+	case kind == provider.KindTransient && calls == 0: // the time was over just then
+		return durationpb.New(time.Second)
+	case kind == provider.KindCredential && calls == 0:
+		return durationpb.New(gate.DefaultPausedFor)
+	}
+	return nil
 }
 
 // status keeps an adapter's panic to the one question: looks run outside of the RPC's own goroutine.
 func (s *Server) status(ctx context.Context, item *look) (r provider.Reading, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(item.account.Provider)), slog.Any("panic", v),
-				slog.String("stack", string(debug.Stack())))
+			s.panicked(ctx, item.account.Provider, v)
 			err = &provider.Error{Kind: provider.KindContract, Provider: item.account.Provider, Op: provider.OpStatus, Reason: "the adapter failed on this answer"}
 		}
 	}()

@@ -77,13 +77,18 @@ func ref(r *gatewaysv1.ChargeRef) provider.Ref {
 	return provider.Ref{Hash: r.GetHash(), ID: r.GetId(), Reference: r.GetReference()}
 }
 
-// pollResult is what a look that was made found.
+// readingMessage is one understood answer in the contract's words.
+func readingMessage(r provider.Reading, c provider.Capabilities) *gatewaysv1.Reading {
+	return &gatewaysv1.Reading{Status: status(r.Status), ProviderStatus: text(r.ProviderStatus, 64), Amount: sum(r.Amount, r.Currency),
+		Ref: chargeRef(r.Identifiers), PaidAt: moment(r.PaidAt), CreatedAt: moment(r.CreatedAt), EndToEndId: text(r.EndToEndID, 64),
+		Unsafe: r.Status == provider.StatusPaid && c.IsUnsafe(r.ProviderStatus)}
+}
+
+// pollResult is what a look that was made found; its reading is the caller's to add.
 func pollResult(r provider.Reading, err error, calls int, elapsed time.Duration) *gatewaysv1.PollResult {
 	out := &gatewaysv1.PollResult{Outcome: outcome(err), ProviderCalls: int32(calls), Elapsed: durationpb.New(elapsed)}
 	if err == nil {
 		out.HttpStatus, out.Excerpt, out.Endpoint = int32(r.HTTPStatus), r.Evidence, r.Endpoint
-		out.Reading = &gatewaysv1.Reading{Status: status(r.Status), ProviderStatus: text(r.ProviderStatus, 64), Amount: sum(r.Amount, r.Currency),
-			Ref: chargeRef(r.Identifiers), PaidAt: moment(r.PaidAt), EndToEndId: text(r.EndToEndID, 64)}
 		return out
 	}
 	var e *provider.Error

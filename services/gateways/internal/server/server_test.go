@@ -148,10 +148,13 @@ func (w *world) account(name string, change ...func(*gatewaysv1.PutAccountReques
 }
 
 func (w *world) putRequest(name string, change ...func(*gatewaysv1.PutAccountRequest)) *gatewaysv1.PutAccountRequest {
-	secret := map[string]string{"atomopay": "api_token", "paradise": "api_key", "pushinpay": "token", "umbrellapag": "api_key"}[name]
+	secret := map[string]string{"atomopay": "api_token", "paradise": "api_key", "pushinpay": "token", "umbrellapag": "api_key", "bolt": "secret_key"}[name]
 	req := &gatewaysv1.PutAccountRequest{MerchantId: ana, Provider: name, BaseUrl: w.url, Credentials: map[string]string{secret: canary}, CallsPerMinute: 1_000_000}
 	if name == "atomopay" {
 		req.Credentials["offer_hash"], req.Credentials["product_hash"] = "of1", "pr1"
+	}
+	if name == "bolt" {
+		req.Credentials["company_id"] = canary
 	}
 	for _, c := range change {
 		c(req)

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -15,8 +16,9 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 )
 
-// everyCall is each RPC of both services about a's rows, as its owner would make it.
-func everyCall(a *gatewaysv1.Account) map[string]proto.Message {
+// everyCall is each RPC of both services about a's rows, as its owner would make it; lists is an account of the same owner
+// whose provider has a listing.
+func everyCall(a, lists *gatewaysv1.Account) map[string]proto.Message {
 	look := question(a, hash("h1"))
 	return map[string]proto.Message{
 		gatewaysv1.GatewaysService_GetPaymentStatus_FullMethodName:      look,
@@ -24,6 +26,7 @@ func everyCall(a *gatewaysv1.Account) map[string]proto.Message {
 		gatewaysv1.GatewaysService_ParseWebhook_FullMethodName:          hook("atomopay", a.GetAccountKey(), atomoHook),
 		gatewaysv1.GatewaysService_BatchParseWebhooks_FullMethodName:    &gatewaysv1.BatchParseWebhooksRequest{Requests: []*gatewaysv1.ParseWebhookRequest{hook("atomopay", a.GetAccountKey(), atomoHook)}},
 		gatewaysv1.GatewaysService_CreateCharge_FullMethodName:          order(a, "ref-t"),
+		gatewaysv1.GatewaysService_ListTransactions_FullMethodName:      list(lists, ""),
 		gatewaysv1.GatewaysService_ListProviders_FullMethodName:         &gatewaysv1.ListProvidersRequest{},
 		gatewaysv1.AccountsService_PutAccount_FullMethodName: &gatewaysv1.PutAccountRequest{MerchantId: a.GetMerchantId(), Provider: "atomopay",
 			Credentials: map[string]string{"api_token": "stolen"}},
@@ -50,7 +53,7 @@ func answerOf(t *testing.T, full string) proto.Message {
 }
 
 func TestTenancy_everyRPCIsCovered(t *testing.T) {
-	calls := everyCall(&gatewaysv1.Account{})
+	calls := everyCall(&gatewaysv1.Account{}, &gatewaysv1.Account{})
 	for _, d := range []grpc.ServiceDesc{gatewaysv1.GatewaysService_ServiceDesc, gatewaysv1.AccountsService_ServiceDesc} {
 		for _, m := range d.Methods {
 			if calls["/"+d.ServiceName+"/"+m.MethodName] == nil {
@@ -62,9 +65,9 @@ func TestTenancy_everyRPCIsCovered(t *testing.T) {
 
 func TestTenancy_nobodyIsRefusedEverywhere(t *testing.T) {
 	w := newWorld(t)
-	a := w.account("atomopay")
+	a, lists := w.account("atomopay"), w.account("bolt")
 	open := w.serve(func(s *tuning) { s.open = true }) // without the interceptor: the handlers refuse by themselves
-	for full, req := range everyCall(a) {
+	for full, req := range everyCall(a, lists) {
 		for _, memory := range []*rpc.Memory{w.memory, open.memory} {
 			if err := unsigned(t, memory).Invoke(t.Context(), full, req, answerOf(t, full)); status.Code(err) != codes.Unauthenticated {
 				t.Errorf("%s without a principal: %v, want Unauthenticated", full, err)
@@ -76,9 +79,9 @@ func TestTenancy_nobodyIsRefusedEverywhere(t *testing.T) {
 func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.on(says(200, `{"payment_status":"paid"}`))
-	a := w.account("atomopay")
+	a, lists := w.account("atomopay"), w.account("bolt")
 	ctx := merchantCtx(t, beto)
-	for full, req := range everyCall(a) {
+	for full, req := range everyCall(a, lists) {
 		answer := answerOf(t, full)
 		err := w.conn.Invoke(ctx, full, req, answer)
 		switch {
@@ -89,7 +92,7 @@ func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 		case status.Code(err) != codes.PermissionDenied:
 			t.Errorf("%s in another's name: %v, want PermissionDenied", full, err)
 		}
-		if text := answer.(interface{ String() string }).String(); strings.Contains(text, a.GetId()) || strings.Contains(text, ana) {
+		if text := answer.(interface{ String() string }).String(); strings.Contains(text, a.GetId()) || strings.Contains(text, lists.GetId()) || strings.Contains(text, ana) {
 			t.Errorf("%s tells another merchant of the account: %s", full, text)
 		}
 		// In his own name, with the other's account.
@@ -98,7 +101,8 @@ func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 		answer = answerOf(t, full)
 		err = w.conn.Invoke(ctx, full, own, answer)
 		switch full {
-		case gatewaysv1.GatewaysService_GetPaymentStatus_FullMethodName, gatewaysv1.GatewaysService_CreateCharge_FullMethodName, gatewaysv1.AccountsService_VerifyAccount_FullMethodName:
+		case gatewaysv1.GatewaysService_GetPaymentStatus_FullMethodName, gatewaysv1.GatewaysService_CreateCharge_FullMethodName, gatewaysv1.AccountsService_VerifyAccount_FullMethodName,
+			gatewaysv1.GatewaysService_ListTransactions_FullMethodName:
 			if status.Code(err) != codes.NotFound {
 				t.Errorf("%s with another's account: %v, want NotFound", full, err)
 			}
@@ -107,7 +111,7 @@ func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 				t.Errorf("%s: %v", full, err)
 			}
 		}
-		if text := answer.(interface{ String() string }).String(); strings.Contains(text, a.GetId()) || strings.Contains(text, ana) {
+		if text := answer.(interface{ String() string }).String(); strings.Contains(text, a.GetId()) || strings.Contains(text, lists.GetId()) || strings.Contains(text, ana) {
 			t.Errorf("%s tells of another merchant's account: %s", full, text)
 		}
 	}
@@ -121,15 +125,21 @@ func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 
 func TestTenancy_merchantsNeedNotNameThemselves(t *testing.T) {
 	w := newWorld(t)
-	w.on(says(201, charged(77, 1990)))
-	a := w.account("atomopay")
-	for full, req := range everyCall(a) {
+	w.on(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/transactions" && r.Method == http.MethodGet {
+			twoPages(rw, r)
+			return
+		}
+		says(201, charged(77, 1990))(rw, r)
+	})
+	a, lists := w.account("atomopay"), w.account("bolt")
+	for full, req := range everyCall(a, lists) {
 		unnamed := proto.Clone(req)
 		rename(unnamed, "")
 		if err := w.conn.Invoke(merchantCtx(t, ana), full, unnamed, answerOf(t, full)); err != nil {
 			t.Errorf("%s by its owner: %v", full, err)
 		}
-		if strings.Contains(full, "ParseWebhook") || strings.Contains(full, "/List") {
+		if strings.Contains(full, "ParseWebhook") || strings.Contains(full, "/ListProviders") || strings.Contains(full, "/ListAccounts") {
 			continue
 		}
 		err := w.conn.Invoke(context.Background(), full, unnamed, answerOf(t, full))

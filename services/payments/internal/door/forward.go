@@ -33,6 +33,7 @@ var passed = map[string]access{
 	gatewaysv1.AccountsService_VerifyAccount_FullMethodName:      anyKey,
 	gatewaysv1.AccountsService_ListAccounts_FullMethodName:       anyKey,
 	gatewaysv1.GatewaysService_ListProviders_FullMethodName:      anyKey,
+	gatewaysv1.GatewaysService_ListTransactions_FullMethodName:   anyKey,
 	gatewaysv1.GatewaysService_GetPaymentStatus_FullMethodName:   operator,
 	gatewaysv1.GatewaysService_ParseWebhook_FullMethodName:       operator,
 	deliveryv1.PixelsService_PutPixel_FullMethodName:             anyKey,

@@ -35,7 +35,7 @@ func (a *Adapter) ListTransactions(ctx context.Context, account provider.Account
 	if err != nil {
 		return provider.Page{}, err
 	}
-	out := provider.Page{}
+	out := provider.Page{Endpoint: response.Endpoint, HTTPStatus: response.HTTPStatus}
 	for _, r := range readings {
 		if at := r.CreatedAt; at == nil || !at.Before(from) && at.Before(to) {
 			out.Readings = append(out.Readings, r)
