@@ -185,7 +185,7 @@ func TestServer_badInputIsNamed(t *testing.T) {
 		"bot":           {notify(func(r *notifierv1.NotifyRequest) { r.BotId = "" }), "bot_id: a UUID"},
 		"key":           {notify(func(r *notifierv1.NotifyRequest) { r.Key = strings.Repeat("k", 101) }), "key: 1 to 100"},
 		"key of nought": {notify(func(r *notifierv1.NotifyRequest) { r.Key = "a\x00b" }), "key: 1 to 100"},
-		"nothing":       {notify(func(r *notifierv1.NotifyRequest) { r.What = nil }), "what: buyer_message or owner_event"},
+		"nothing":       {notify(func(r *notifierv1.NotifyRequest) { r.What = nil }), "what: buyer_message, owner_event or owner_message"},
 		"url":           {notify(func(r *notifierv1.NotifyRequest) { r.GetBuyerMessage().Url = "javascript:1" }), "buyer_message.url"},
 		"currency":      {notify(func(r *notifierv1.NotifyRequest) { r.GetBuyerMessage().Amount = &typev1.Money{Currency: "USD"} }), "buyer_message.amount.currency: BRL"},
 		"language":      {notify(func(r *notifierv1.NotifyRequest) { r.GetBuyerMessage().Lang = "tlh" }), "buyer_message.lang"},

@@ -11,6 +11,8 @@ import (
 
 const (
 	interruptedEvery = 2 * time.Second
+	waitingEvery     = 2 * time.Second
+	patience         = 10 * time.Second // with a bot whose token is just being put
 	sweepEvery       = time.Second
 	sweepBatch       = 2000
 	stopMargin       = 15 * time.Second
@@ -27,6 +29,17 @@ func (s *Service) settleInterrupted(ctx context.Context) error {
 			s.sender.Wake()
 		}
 		return n == sweepBatch, err
+	})
+}
+
+// lookAfterWaiting finds messages that wait for their merchant: another bot takes them over, or an outcome says so.
+func (s *Service) lookAfterWaiting(ctx context.Context) error {
+	return every(ctx, waitingEvery, "waiting messages are not looked after", func(ctx context.Context) (bool, error) {
+		moved, told, err := s.store.Waiting(ctx, sweepBatch, patience)
+		if moved > 0 {
+			s.sender.Wake()
+		}
+		return moved == sweepBatch || told == sweepBatch, err
 	})
 }
 

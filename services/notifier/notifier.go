@@ -96,11 +96,14 @@ func (s *Service) assemble() (err error) {
 		return err
 	}
 	s.grpc, err = rpc.NewServer(rpc.ServerConfig{
-		Name:     "notifier",
-		Register: func(r grpc.ServiceRegistrar) { notifierv1.RegisterNotifierServiceServer(r, api) },
-		Unary:    []grpc.UnaryServerInterceptor{s.deps.Signer.UnaryServer},
-		Stream:   []grpc.StreamServerInterceptor{s.deps.Signer.StreamServer},
-		Status:   server.Status, TLS: s.deps.TLS, Insecure: s.deps.Insecure,
+		Name: "notifier",
+		Register: func(r grpc.ServiceRegistrar) {
+			notifierv1.RegisterNotifierServiceServer(r, api)
+			notifierv1.RegisterTemplatesServiceServer(r, api)
+		},
+		Unary:  []grpc.UnaryServerInterceptor{s.deps.Signer.UnaryServer},
+		Stream: []grpc.StreamServerInterceptor{s.deps.Signer.StreamServer},
+		Status: server.Status, TLS: s.deps.TLS, Insecure: s.deps.Insecure,
 	})
 	return err
 }
@@ -132,6 +135,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("outcome log", s.store.Outcomes().Run)
 	g.Add("telegram", s.sender.Run)
 	g.Add("interrupted messages", s.settleInterrupted)
+	g.Add("waiting messages", s.lookAfterWaiting)
 	g.Add("sweep", s.sweep)
 	g.Add("streams", func(ctx context.Context) error { <-ctx.Done(); s.hub.Close(); return nil })
 	if s.deps.HTTP != nil {

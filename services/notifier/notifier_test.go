@@ -36,6 +36,7 @@ const token = "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 // house is a running notifier with a Telegram that takes everything.
 type house struct {
 	notifierv1.NotifierServiceClient
+	notifierv1.TemplatesServiceClient
 	service *notifier.Service
 	public  *httptest.Server
 	dsn     string
@@ -43,6 +44,8 @@ type house struct {
 
 	mu   sync.Mutex
 	sent []string // bodies
+	// refuse answers a request to that path instead of taking the message, unless it returns "".
+	refuse func(path string) string
 }
 
 func newHouse(t *testing.T, dsn string, sealer *seal.Sealer) *house {
@@ -52,6 +55,12 @@ func newHouse(t *testing.T, dsn string, sealer *seal.Sealer) *house {
 		body, _ := io.ReadAll(r.Body)
 		h.mu.Lock()
 		defer h.mu.Unlock()
+		if h.refuse != nil {
+			if answer := h.refuse(r.URL.Path); answer != "" {
+				_, _ = io.WriteString(w, answer) // a lost answer fails the test elsewhere
+				return
+			}
+		}
 		h.sent = append(h.sent, string(body))
 		fmt.Fprintf(w, `{"ok":true,"result":{"message_id":%d}}`, len(h.sent))
 	}))
@@ -76,7 +85,7 @@ func newHouse(t *testing.T, dsn string, sealer *seal.Sealer) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.NotifierServiceClient = notifierv1.NewNotifierServiceClient(conn)
+	h.NotifierServiceClient, h.TemplatesServiceClient = notifierv1.NewNotifierServiceClient(conn), notifierv1.NewTemplatesServiceClient(conn)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()

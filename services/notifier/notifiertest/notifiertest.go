@@ -39,6 +39,7 @@ type Fake struct {
 	rows     []*notifierv1.Notification // in the order of their recording
 	byKey    map[string]*notifierv1.Notification
 	bots     map[string]*notifierv1.PutBotRequest
+	wanted   map[string]bool // optional kinds, by merchant
 	outcomes []*notifierv1.Outcome
 	changed  chan struct{} // closed and replaced when outcomes grow
 }
@@ -51,7 +52,7 @@ type failure struct {
 // New returns a fake that works.
 func New() *Fake {
 	return &Fake{calls: map[string]int{}, byKey: map[string]*notifierv1.Notification{}, bots: map[string]*notifierv1.PutBotRequest{},
-		changed: make(chan struct{})}
+		wanted: map[string]bool{}, changed: make(chan struct{})}
 }
 
 // Client serves the fake inside the test's process, with the interceptors of the real one, and returns a client. Both end with
@@ -133,6 +134,14 @@ func (f *Fake) Settle(merchantID, paymentID, key string, state notifierv1.Notifi
 	return found
 }
 
+// optional are the kinds that go out only where the merchant wants them.
+var optional = map[string]bool{"access_revoked": true, "access_restored": true, "in_review": true}
+
+// Want makes an optional kind of a merchant's go out, as a stored template does.
+func (f *Fake) Want(merchantID, kind string) {
+	f.locked(func() { f.wanted[merchantID+"/"+kind] = true })
+}
+
 func (f *Fake) locked(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -193,11 +202,13 @@ func (f *Fake) record(r *notifierv1.NotifyRequest) *notifierv1.NotifyResponse {
 	f.byKey[key] = n
 	f.rows, f.requests = append(f.rows, n), append(f.requests, proto.CloneOf(r))
 	switch m := r.GetBuyerMessage(); {
-	case m == nil:
+	case m == nil && r.GetOwnerMessage() == nil:
 		n.Channel, n.State, n.SentAt = notifierv1.Channel_CHANNEL_WEBSOCKET, notifierv1.NotificationState_NOTIFICATION_STATE_SENT, n.CreatedAt
+	case m != nil && optional[n.Kind] && !f.wanted[n.MerchantId+"/"+n.Kind]:
+		n.Channel, n.State = notifierv1.Channel_CHANNEL_TELEGRAM, notifierv1.NotificationState_NOTIFICATION_STATE_SKIPPED
 	default:
 		n.Channel, n.State, n.NextAttemptAt = notifierv1.Channel_CHANNEL_TELEGRAM, notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED, n.CreatedAt
-		if m.GetChatId() == 0 {
+		if m != nil && m.GetChatId() == 0 {
 			f.settle(n, notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE, "no_chat")
 		} else if f.autoSend {
 			f.settle(n, notifierv1.NotificationState_NOTIFICATION_STATE_SENT, "")
@@ -212,12 +223,17 @@ func check(ctx context.Context, r *notifierv1.NotifyRequest) error {
 	}
 	var f rpcerr.Fields
 	f.Require(r.GetMerchantId() != "", "merchant_id", "a UUID")
-	f.Require(r.GetPaymentId() != "", "payment_id", "a UUID")
+	f.Require(r.GetPaymentId() != "" || r.GetOwnerMessage() != nil, "payment_id", "a UUID")
 	f.Require(r.GetBotId() != "", "bot_id", "a UUID")
 	f.Require(len(r.GetKey()) >= 1 && len(r.GetKey()) <= 100, "key", "1 to 100 bytes")
-	f.Require(r.GetWhat() != nil, "what", "buyer_message or owner_event")
+	f.Require(r.GetWhat() != nil, "what", "buyer_message, owner_event or owner_message")
+	if m := r.GetOwnerMessage(); m != nil {
+		f.Require(m.GetChatId() != 0, "owner_message.chat_id", "a Telegram chat")
+		f.Require(m.GetTitle() != "" && len(m.GetTitle()) <= 200, "owner_message.title", "1 to 200 bytes")
+		f.Require(len(m.GetBody()) <= 3500, "owner_message.body", "at most 3500 bytes")
+	}
 	if m := r.GetBuyerMessage(); m != nil {
-		f.Require(m.GetUrl() != "", "buyer_message.url", "an http or https address")
+		f.Require(m.GetUrl() != "" || optional[kindOf(r)], "buyer_message.url", "an http or https address")
 	}
 	if err := f.Err(); err != nil {
 		return fmt.Errorf("notify: %w", err)

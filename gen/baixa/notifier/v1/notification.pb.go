@@ -90,6 +90,8 @@ const (
 	NotificationState_NOTIFICATION_STATE_UNDELIVERABLE NotificationState = 3
 	// Handed to Telegram without an answer: it may have arrived, so it is never sent again blindly.
 	NotificationState_NOTIFICATION_STATE_MAYBE_SENT NotificationState = 4
+	// Recorded and not to be sent: the merchant has stored no text for this kind of message (see TemplatesService).
+	NotificationState_NOTIFICATION_STATE_SKIPPED NotificationState = 5
 )
 
 // Enum value maps for NotificationState.
@@ -100,6 +102,7 @@ var (
 		2: "NOTIFICATION_STATE_SENT",
 		3: "NOTIFICATION_STATE_UNDELIVERABLE",
 		4: "NOTIFICATION_STATE_MAYBE_SENT",
+		5: "NOTIFICATION_STATE_SKIPPED",
 	}
 	NotificationState_value = map[string]int32{
 		"NOTIFICATION_STATE_UNSPECIFIED":   0,
@@ -107,6 +110,7 @@ var (
 		"NOTIFICATION_STATE_SENT":          2,
 		"NOTIFICATION_STATE_UNDELIVERABLE": 3,
 		"NOTIFICATION_STATE_MAYBE_SENT":    4,
+		"NOTIFICATION_STATE_SKIPPED":       5,
 	}
 )
 
@@ -289,8 +293,10 @@ type BuyerMessage struct {
 	// The delivery link: a secret, kept sealed until sent.
 	Url       string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
 	BuyerName string `protobuf:"bytes,5,opt,name=buyer_name,json=buyerName,proto3" json:"buyer_name,omitempty"`
-	// "pt-BR" (default when empty) or "en".
-	Lang          string `protobuf:"bytes,6,opt,name=lang,proto3" json:"lang,omitempty"`
+	// "pt-BR" or "en". Empty: the bot's language, which is pt-BR when it has none.
+	Lang string `protobuf:"bytes,6,opt,name=lang,proto3" json:"lang,omitempty"`
+	// The bot's name, for {bot}.
+	BotName       string `protobuf:"bytes,7,opt,name=bot_name,json=botName,proto3" json:"bot_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +373,78 @@ func (x *BuyerMessage) GetLang() string {
 	return ""
 }
 
+func (x *BuyerMessage) GetBotName() string {
+	if x != nil {
+		return x.BotName
+	}
+	return ""
+}
+
+// OwnerMessage is a Telegram message to the owner: an alert or a digest, worded by whoever asks for it. It is no template and holds
+// no link; both texts are escaped.
+type OwnerMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Telegram chat of the owner, a group's included. Required.
+	ChatId int64 `protobuf:"varint,1,opt,name=chat_id,json=chatId,proto3" json:"chat_id,omitempty"`
+	// One line, shown bold. Required, at most 200 bytes.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// At most 3500 bytes.
+	Body          string `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnerMessage) Reset() {
+	*x = OwnerMessage{}
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnerMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnerMessage) ProtoMessage() {}
+
+func (x *OwnerMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnerMessage.ProtoReflect.Descriptor instead.
+func (*OwnerMessage) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OwnerMessage) GetChatId() int64 {
+	if x != nil {
+		return x.ChatId
+	}
+	return 0
+}
+
+func (x *OwnerMessage) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *OwnerMessage) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
 // OwnerEvent is what the owner's screen is to know. Names and fields agree with the origin system's events.
 type OwnerEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -391,7 +469,7 @@ type OwnerEvent struct {
 
 func (x *OwnerEvent) Reset() {
 	*x = OwnerEvent{}
-	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[2]
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +481,7 @@ func (x *OwnerEvent) String() string {
 func (*OwnerEvent) ProtoMessage() {}
 
 func (x *OwnerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[2]
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +494,7 @@ func (x *OwnerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerEvent.ProtoReflect.Descriptor instead.
 func (*OwnerEvent) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{2}
+	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OwnerEvent) GetType() string {
@@ -492,7 +570,8 @@ type Outcome struct {
 	// The notification's kind.
 	Kind    string  `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	Channel Channel `protobuf:"varint,5,opt,name=channel,proto3,enum=baixa.notifier.v1.Channel" json:"channel,omitempty"`
-	// SENT, UNDELIVERABLE or MAYBE_SENT.
+	// SENT, UNDELIVERABLE or MAYBE_SENT; QUEUED when it waits for something that only the merchant can do: the reason is "no_bot" or
+	// "bot_unauthorized". Such a message is sent once the bot's token is put, and another outcome follows.
 	State NotificationState `protobuf:"varint,6,opt,name=state,proto3,enum=baixa.notifier.v1.NotificationState" json:"state,omitempty"`
 	// As in Notification.
 	Reason    string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -506,7 +585,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[3]
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +597,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[3]
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +610,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{3}
+	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Outcome) GetId() string {
@@ -626,7 +705,7 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x123\n" +
 	"\asent_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12B\n" +
-	"\x0fnext_attempt_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\rnextAttemptAt\"\xbd\x01\n" +
+	"\x0fnext_attempt_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\rnextAttemptAt\"\xd8\x01\n" +
 	"\fBuyerMessage\x12\x17\n" +
 	"\achat_id\x18\x01 \x01(\x03R\x06chatId\x12!\n" +
 	"\fproduct_name\x18\x02 \x01(\tR\vproductName\x12,\n" +
@@ -634,7 +713,12 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"\x03url\x18\x04 \x01(\tR\x03url\x12\x1d\n" +
 	"\n" +
 	"buyer_name\x18\x05 \x01(\tR\tbuyerName\x12\x12\n" +
-	"\x04lang\x18\x06 \x01(\tR\x04lang\"\xc3\x02\n" +
+	"\x04lang\x18\x06 \x01(\tR\x04lang\x12\x19\n" +
+	"\bbot_name\x18\a \x01(\tR\abotName\"Q\n" +
+	"\fOwnerMessage\x12\x17\n" +
+	"\achat_id\x18\x01 \x01(\x03R\x06chatId\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\tR\x04body\"\xc3\x02\n" +
 	"\n" +
 	"OwnerEvent\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
@@ -664,13 +748,14 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"\aChannel\x12\x17\n" +
 	"\x13CHANNEL_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CHANNEL_TELEGRAM\x10\x01\x12\x15\n" +
-	"\x11CHANNEL_WEBSOCKET\x10\x02*\xbc\x01\n" +
+	"\x11CHANNEL_WEBSOCKET\x10\x02*\xdc\x01\n" +
 	"\x11NotificationState\x12\"\n" +
 	"\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19NOTIFICATION_STATE_QUEUED\x10\x01\x12\x1b\n" +
 	"\x17NOTIFICATION_STATE_SENT\x10\x02\x12$\n" +
 	" NOTIFICATION_STATE_UNDELIVERABLE\x10\x03\x12!\n" +
-	"\x1dNOTIFICATION_STATE_MAYBE_SENT\x10\x04B<Z:github.com/baixapay/baixa/gen/baixa/notifier/v1;notifierv1b\x06proto3"
+	"\x1dNOTIFICATION_STATE_MAYBE_SENT\x10\x04\x12\x1e\n" +
+	"\x1aNOTIFICATION_STATE_SKIPPED\x10\x05B<Z:github.com/baixapay/baixa/gen/baixa/notifier/v1;notifierv1b\x06proto3"
 
 var (
 	file_baixa_notifier_v1_notification_proto_rawDescOnce sync.Once
@@ -685,29 +770,30 @@ func file_baixa_notifier_v1_notification_proto_rawDescGZIP() []byte {
 }
 
 var file_baixa_notifier_v1_notification_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_baixa_notifier_v1_notification_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_baixa_notifier_v1_notification_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_baixa_notifier_v1_notification_proto_goTypes = []any{
 	(Channel)(0),                  // 0: baixa.notifier.v1.Channel
 	(NotificationState)(0),        // 1: baixa.notifier.v1.NotificationState
 	(*Notification)(nil),          // 2: baixa.notifier.v1.Notification
 	(*BuyerMessage)(nil),          // 3: baixa.notifier.v1.BuyerMessage
-	(*OwnerEvent)(nil),            // 4: baixa.notifier.v1.OwnerEvent
-	(*Outcome)(nil),               // 5: baixa.notifier.v1.Outcome
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*v1.Money)(nil),              // 7: baixa.type.v1.Money
+	(*OwnerMessage)(nil),          // 4: baixa.notifier.v1.OwnerMessage
+	(*OwnerEvent)(nil),            // 5: baixa.notifier.v1.OwnerEvent
+	(*Outcome)(nil),               // 6: baixa.notifier.v1.Outcome
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*v1.Money)(nil),              // 8: baixa.type.v1.Money
 }
 var file_baixa_notifier_v1_notification_proto_depIdxs = []int32{
 	0,  // 0: baixa.notifier.v1.Notification.channel:type_name -> baixa.notifier.v1.Channel
 	1,  // 1: baixa.notifier.v1.Notification.state:type_name -> baixa.notifier.v1.NotificationState
-	6,  // 2: baixa.notifier.v1.Notification.created_at:type_name -> google.protobuf.Timestamp
-	6,  // 3: baixa.notifier.v1.Notification.sent_at:type_name -> google.protobuf.Timestamp
-	6,  // 4: baixa.notifier.v1.Notification.next_attempt_at:type_name -> google.protobuf.Timestamp
-	7,  // 5: baixa.notifier.v1.BuyerMessage.amount:type_name -> baixa.type.v1.Money
-	7,  // 6: baixa.notifier.v1.OwnerEvent.amount:type_name -> baixa.type.v1.Money
-	6,  // 7: baixa.notifier.v1.OwnerEvent.at:type_name -> google.protobuf.Timestamp
+	7,  // 2: baixa.notifier.v1.Notification.created_at:type_name -> google.protobuf.Timestamp
+	7,  // 3: baixa.notifier.v1.Notification.sent_at:type_name -> google.protobuf.Timestamp
+	7,  // 4: baixa.notifier.v1.Notification.next_attempt_at:type_name -> google.protobuf.Timestamp
+	8,  // 5: baixa.notifier.v1.BuyerMessage.amount:type_name -> baixa.type.v1.Money
+	8,  // 6: baixa.notifier.v1.OwnerEvent.amount:type_name -> baixa.type.v1.Money
+	7,  // 7: baixa.notifier.v1.OwnerEvent.at:type_name -> google.protobuf.Timestamp
 	0,  // 8: baixa.notifier.v1.Outcome.channel:type_name -> baixa.notifier.v1.Channel
 	1,  // 9: baixa.notifier.v1.Outcome.state:type_name -> baixa.notifier.v1.NotificationState
-	6,  // 10: baixa.notifier.v1.Outcome.at:type_name -> google.protobuf.Timestamp
+	7,  // 10: baixa.notifier.v1.Outcome.at:type_name -> google.protobuf.Timestamp
 	11, // [11:11] is the sub-list for method output_type
 	11, // [11:11] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
@@ -726,7 +812,7 @@ func file_baixa_notifier_v1_notification_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_notifier_v1_notification_proto_rawDesc), len(file_baixa_notifier_v1_notification_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

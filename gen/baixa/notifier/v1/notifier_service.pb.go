@@ -28,11 +28,12 @@ type NotifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
-	// Required.
+	// Required, but for an owner_message that is about no sale.
 	PaymentId string `protobuf:"bytes,2,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
 	// Required.
 	BotId string `protobuf:"bytes,3,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
-	// The idempotency key within the sale, such as "delivery" or "payment_update:paid". Required, at most 100 bytes.
+	// The idempotency key within the sale, such as "delivery" or "payment_update:paid"; what stands before the colon is the kind of
+	// a message. Required, at most 100 bytes.
 	Key string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
 	// What to tell. Required.
 	//
@@ -40,6 +41,7 @@ type NotifyRequest struct {
 	//
 	//	*NotifyRequest_BuyerMessage
 	//	*NotifyRequest_OwnerEvent
+	//	*NotifyRequest_OwnerMessage
 	What isNotifyRequest_What `protobuf_oneof:"what"`
 	// W3C traceparent of the sale. May be empty.
 	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
@@ -130,6 +132,15 @@ func (x *NotifyRequest) GetOwnerEvent() *OwnerEvent {
 	return nil
 }
 
+func (x *NotifyRequest) GetOwnerMessage() *OwnerMessage {
+	if x != nil {
+		if x, ok := x.What.(*NotifyRequest_OwnerMessage); ok {
+			return x.OwnerMessage
+		}
+	}
+	return nil
+}
+
 func (x *NotifyRequest) GetTraceparent() string {
 	if x != nil {
 		return x.Traceparent
@@ -149,9 +160,15 @@ type NotifyRequest_OwnerEvent struct {
 	OwnerEvent *OwnerEvent `protobuf:"bytes,6,opt,name=owner_event,json=ownerEvent,proto3,oneof"`
 }
 
+type NotifyRequest_OwnerMessage struct {
+	OwnerMessage *OwnerMessage `protobuf:"bytes,8,opt,name=owner_message,json=ownerMessage,proto3,oneof"`
+}
+
 func (*NotifyRequest_BuyerMessage) isNotifyRequest_What() {}
 
 func (*NotifyRequest_OwnerEvent) isNotifyRequest_What() {}
+
+func (*NotifyRequest_OwnerMessage) isNotifyRequest_What() {}
 
 // NotifyResponse is the notification as recorded.
 type NotifyResponse struct {
@@ -413,10 +430,16 @@ type PutBotRequest struct {
 	// Overrides Telegram's address (a local Bot API server, tests); https, or http on loopback only. For operators; a merchant gets
 	// PERMISSION_DENIED.
 	BaseUrl string `protobuf:"bytes,4,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
-	// The buyer's message. Placeholders: {produto} {valor} {link} {nome}; {link} is required. Empty: the default text.
+	// The buyer's message, whatever its language. Placeholders: {produto} {valor} {link} {nome} {bot}; {link} is required. Empty: the
+	// texts of TemplatesService.
 	DeliveryTemplate string `protobuf:"bytes,5,opt,name=delivery_template,json=deliveryTemplate,proto3" json:"delivery_template,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Another bot of the merchant's that takes over what this one cannot hand over: its token is refused, or the buyer never opened
+	// it, as after the token was replaced by another bot's. Empty: none, and the owner is told.
+	FallbackBotId string `protobuf:"bytes,6,opt,name=fallback_bot_id,json=fallbackBotId,proto3" json:"fallback_bot_id,omitempty"`
+	// Language of this bot's messages: "pt-BR" (default when empty) or "en".
+	Lang          string `protobuf:"bytes,7,opt,name=lang,proto3" json:"lang,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutBotRequest) Reset() {
@@ -484,14 +507,33 @@ func (x *PutBotRequest) GetDeliveryTemplate() string {
 	return ""
 }
 
+func (x *PutBotRequest) GetFallbackBotId() string {
+	if x != nil {
+		return x.FallbackBotId
+	}
+	return ""
+}
+
+func (x *PutBotRequest) GetLang() string {
+	if x != nil {
+		return x.Lang
+	}
+	return ""
+}
+
 // PutBotResponse is the bot without its token.
 type PutBotResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	BotId string                 `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// When it was stored.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Telegram's own number of the bot, the first part of its token.
+	TelegramBotId int64 `protobuf:"varint,3,opt,name=telegram_bot_id,json=telegramBotId,proto3" json:"telegram_bot_id,omitempty"`
+	// The number of the bot whose token stood here before, when it is another one: buyers who only know that bot cannot be reached
+	// by this one. 0 otherwise.
+	ReplacedTelegramBotId int64 `protobuf:"varint,4,opt,name=replaced_telegram_bot_id,json=replacedTelegramBotId,proto3" json:"replaced_telegram_bot_id,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *PutBotResponse) Reset() {
@@ -536,6 +578,20 @@ func (x *PutBotResponse) GetUpdatedAt() *timestamppb.Timestamp {
 		return x.UpdatedAt
 	}
 	return nil
+}
+
+func (x *PutBotResponse) GetTelegramBotId() int64 {
+	if x != nil {
+		return x.TelegramBotId
+	}
+	return 0
+}
+
+func (x *PutBotResponse) GetReplacedTelegramBotId() int64 {
+	if x != nil {
+		return x.ReplacedTelegramBotId
+	}
+	return 0
 }
 
 // CreateStreamTicketRequest says what to listen to.
@@ -905,7 +961,7 @@ var File_baixa_notifier_v1_notifier_service_proto protoreflect.FileDescriptor
 
 const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/notifier/v1/notifier_service.proto\x12\x11baixa.notifier.v1\x1a$baixa/notifier/v1/notification.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
+	"(baixa/notifier/v1/notifier_service.proto\x12\x11baixa.notifier.v1\x1a$baixa/notifier/v1/notification.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x02\n" +
 	"\rNotifyRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +
@@ -915,7 +971,8 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\x03key\x18\x04 \x01(\tR\x03key\x12F\n" +
 	"\rbuyer_message\x18\x05 \x01(\v2\x1f.baixa.notifier.v1.BuyerMessageH\x00R\fbuyerMessage\x12@\n" +
 	"\vowner_event\x18\x06 \x01(\v2\x1d.baixa.notifier.v1.OwnerEventH\x00R\n" +
-	"ownerEvent\x12 \n" +
+	"ownerEvent\x12F\n" +
+	"\rowner_message\x18\b \x01(\v2\x1f.baixa.notifier.v1.OwnerMessageH\x00R\fownerMessage\x12 \n" +
 	"\vtraceparent\x18\a \x01(\tR\vtraceparentB\x06\n" +
 	"\x04what\"o\n" +
 	"\x0eNotifyResponse\x12C\n" +
@@ -931,18 +988,22 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\n" +
 	"payment_id\x18\x02 \x01(\tR\tpaymentId\"a\n" +
 	"\x18GetNotificationsResponse\x12E\n" +
-	"\rnotifications\x18\x01 \x03(\v2\x1f.baixa.notifier.v1.NotificationR\rnotifications\"\xa5\x01\n" +
+	"\rnotifications\x18\x01 \x03(\v2\x1f.baixa.notifier.v1.NotificationR\rnotifications\"\xe1\x01\n" +
 	"\rPutBotRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12\x19\n" +
 	"\bbase_url\x18\x04 \x01(\tR\abaseUrl\x12+\n" +
-	"\x11delivery_template\x18\x05 \x01(\tR\x10deliveryTemplate\"b\n" +
+	"\x11delivery_template\x18\x05 \x01(\tR\x10deliveryTemplate\x12&\n" +
+	"\x0ffallback_bot_id\x18\x06 \x01(\tR\rfallbackBotId\x12\x12\n" +
+	"\x04lang\x18\a \x01(\tR\x04lang\"\xc3\x01\n" +
 	"\x0ePutBotResponse\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x129\n" +
 	"\n" +
-	"updated_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"U\n" +
+	"updated_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12&\n" +
+	"\x0ftelegram_bot_id\x18\x03 \x01(\x03R\rtelegramBotId\x127\n" +
+	"\x18replaced_telegram_bot_id\x18\x04 \x01(\x03R\x15replacedTelegramBotId\"U\n" +
 	"\x19CreateStreamTicketRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x17\n" +
@@ -1008,40 +1069,42 @@ var file_baixa_notifier_v1_notifier_service_proto_goTypes = []any{
 	(*FollowOutcomesResponse)(nil),     // 13: baixa.notifier.v1.FollowOutcomesResponse
 	(*BuyerMessage)(nil),               // 14: baixa.notifier.v1.BuyerMessage
 	(*OwnerEvent)(nil),                 // 15: baixa.notifier.v1.OwnerEvent
-	(*Notification)(nil),               // 16: baixa.notifier.v1.Notification
-	(*timestamppb.Timestamp)(nil),      // 17: google.protobuf.Timestamp
-	(*Outcome)(nil),                    // 18: baixa.notifier.v1.Outcome
+	(*OwnerMessage)(nil),               // 16: baixa.notifier.v1.OwnerMessage
+	(*Notification)(nil),               // 17: baixa.notifier.v1.Notification
+	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
+	(*Outcome)(nil),                    // 19: baixa.notifier.v1.Outcome
 }
 var file_baixa_notifier_v1_notifier_service_proto_depIdxs = []int32{
 	14, // 0: baixa.notifier.v1.NotifyRequest.buyer_message:type_name -> baixa.notifier.v1.BuyerMessage
 	15, // 1: baixa.notifier.v1.NotifyRequest.owner_event:type_name -> baixa.notifier.v1.OwnerEvent
-	16, // 2: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
-	0,  // 3: baixa.notifier.v1.BatchNotifyRequest.requests:type_name -> baixa.notifier.v1.NotifyRequest
-	1,  // 4: baixa.notifier.v1.BatchNotifyResponse.responses:type_name -> baixa.notifier.v1.NotifyResponse
-	16, // 5: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
-	17, // 6: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
-	17, // 7: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
-	17, // 8: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
-	18, // 9: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
-	0,  // 10: baixa.notifier.v1.NotifierService.Notify:input_type -> baixa.notifier.v1.NotifyRequest
-	2,  // 11: baixa.notifier.v1.NotifierService.BatchNotify:input_type -> baixa.notifier.v1.BatchNotifyRequest
-	4,  // 12: baixa.notifier.v1.NotifierService.GetNotifications:input_type -> baixa.notifier.v1.GetNotificationsRequest
-	6,  // 13: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
-	8,  // 14: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
-	10, // 15: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
-	12, // 16: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
-	1,  // 17: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
-	3,  // 18: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
-	5,  // 19: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
-	7,  // 20: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
-	9,  // 21: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
-	11, // 22: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
-	13, // 23: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
-	17, // [17:24] is the sub-list for method output_type
-	10, // [10:17] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	16, // 2: baixa.notifier.v1.NotifyRequest.owner_message:type_name -> baixa.notifier.v1.OwnerMessage
+	17, // 3: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
+	0,  // 4: baixa.notifier.v1.BatchNotifyRequest.requests:type_name -> baixa.notifier.v1.NotifyRequest
+	1,  // 5: baixa.notifier.v1.BatchNotifyResponse.responses:type_name -> baixa.notifier.v1.NotifyResponse
+	17, // 6: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
+	18, // 7: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 8: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
+	18, // 9: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
+	19, // 10: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
+	0,  // 11: baixa.notifier.v1.NotifierService.Notify:input_type -> baixa.notifier.v1.NotifyRequest
+	2,  // 12: baixa.notifier.v1.NotifierService.BatchNotify:input_type -> baixa.notifier.v1.BatchNotifyRequest
+	4,  // 13: baixa.notifier.v1.NotifierService.GetNotifications:input_type -> baixa.notifier.v1.GetNotificationsRequest
+	6,  // 14: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
+	8,  // 15: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
+	10, // 16: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
+	12, // 17: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
+	1,  // 18: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
+	3,  // 19: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
+	5,  // 20: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
+	7,  // 21: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
+	9,  // 22: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
+	11, // 23: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
+	13, // 24: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
+	18, // [18:25] is the sub-list for method output_type
+	11, // [11:18] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_baixa_notifier_v1_notifier_service_proto_init() }
@@ -1053,6 +1116,7 @@ func file_baixa_notifier_v1_notifier_service_proto_init() {
 	file_baixa_notifier_v1_notifier_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*NotifyRequest_BuyerMessage)(nil),
 		(*NotifyRequest_OwnerEvent)(nil),
+		(*NotifyRequest_OwnerMessage)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -45,7 +45,7 @@ type NotifierServiceClient interface {
 	GetNotifications(ctx context.Context, in *GetNotificationsRequest, opts ...grpc.CallOption) (*GetNotificationsResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
-	// template with unknown placeholders, named).
+	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
 	PutBot(ctx context.Context, in *PutBotRequest, opts ...grpc.CallOption) (*PutBotResponse, error)
 	// CreateStreamTicket makes a ticket for GET /ws?ticket=…, good for 60 seconds and one connection.
 	// Codes: INVALID_ARGUMENT, PERMISSION_DENIED (a bot of someone else).
@@ -161,7 +161,7 @@ type NotifierServiceServer interface {
 	GetNotifications(context.Context, *GetNotificationsRequest) (*GetNotificationsResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
-	// template with unknown placeholders, named).
+	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
 	PutBot(context.Context, *PutBotRequest) (*PutBotResponse, error)
 	// CreateStreamTicket makes a ticket for GET /ws?ticket=…, good for 60 seconds and one connection.
 	// Codes: INVALID_ARGUMENT, PERMISSION_DENIED (a bot of someone else).

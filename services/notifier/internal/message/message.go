@@ -1,7 +1,8 @@
-// Package message makes the text that a buyer reads: a merchant's template (or the default one) with the sale's values in it,
-// as Telegram's HTML and as plain text for when Telegram does not take the HTML.
+// Package message makes the texts that buyers and owners read. A buyer's is a merchant's template (or the default one) with the
+// sale's values in it, an owner's is a title and a body; both as Telegram's HTML and as plain text for when Telegram does not take
+// the HTML.
 //
-// It refuses placeholders that it does not know, and it never puts a value into HTML unescaped. It sends nothing.
+// It refuses placeholders and tags that it does not know, and it never puts a value into HTML unescaped. It sends nothing.
 package message
 
 import (
@@ -10,7 +11,6 @@ import (
 	"html"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -19,48 +19,26 @@ import (
 )
 
 // Limits. Telegram takes 4096 UTF-16 units after entities are parsed (core.telegram.org/bots/api#sendmessage); the template and
-// the values are bounded so that no combination reaches it.
+// the values are bounded so that what is taken here stays below.
 const (
-	MaxTemplate = 2000 // UTF-16 units of a template's text
-	maxValue    = 200  // runes of a product's or buyer's name that are shown
+	MaxTemplate = 4096 // UTF-16 units of a template's text
+	maxValue    = 200  // runes of a name that are shown
 	maxLink     = 500  // bytes of a link, which a template may show more than once
 	maxText     = 4096
 )
 
-// Languages of the default text and of the button.
-const (
-	Portuguese = "pt-BR"
-	English    = "en"
-)
-
-// ErrTemplate is wrapped by every reason to refuse a template; the text names the placeholder or the limit.
+// ErrTemplate is wrapped by every reason to refuse a template; the text names the placeholder, the tag or the limit.
 var ErrTemplate = errors.New("template")
 
 var placeholder = regexp.MustCompile(`\{([^{}\s]*)\}`)
-
-// names are the placeholders, as merchants write them.
-var names = []string{"produto", "valor", "link", "nome"}
-
-// texts are the defaults, a button's label and the name of a buyer who has none, by language.
-var texts = map[string]struct{ body, button, nobody string }{
-	Portuguese: {
-		body: "✅ <b>Pagamento confirmado!</b>\n\nOlá, {nome}! Recebemos o seu PIX de <b>{valor}</b>.\n\n" +
-			"🎁 <b>{produto}</b>\n\n👉 Seu acesso: {link}",
-		button: "🔓 Acessar agora", nobody: "tudo bem",
-	},
-	English: {
-		body: "✅ <b>Payment confirmed!</b>\n\nHello, {nome}! We received your PIX of <b>{valor}</b>.\n\n" +
-			"🎁 <b>{produto}</b>\n\n👉 Your access: {link}",
-		button: "🔓 Open now", nobody: "there",
-	},
-}
 
 // Values are what one message says. The zero value of a field leaves its place empty or general.
 type Values struct {
 	Product string
 	Amount  money.Amount
-	Link    string // http or https
+	Link    string // http or https; may be empty in kinds without one
 	Buyer   string
+	Bot     string
 	Lang    string // Portuguese when empty
 }
 
@@ -68,21 +46,23 @@ type Values struct {
 type Text struct {
 	HTML   string // for parse_mode HTML
 	Plain  string // the same without entities
-	Button string // label of the button that opens Link
+	Button string // label of the button that opens Link; empty: no button
 	Link   string
 }
 
 // Template is a checked text with placeholders. It is safe for concurrent use.
-type Template struct{ text string }
+type Template struct {
+	kind Kind
+	text string
+}
 
-// Parse checks a merchant's template: HTML as Telegram takes it (what it does not take is sent as plain text), the
-// placeholders {produto} {valor} {link} {nome}, of which {link} must be there. The empty template stands for the default text
-// of the message's language.
-func Parse(text string) (*Template, error) {
+// Parse checks a text of a kind: HTML as Telegram takes it, placeholders that exist, {link} one to three times in a delivery, and
+// not more than Telegram takes even with the longest values. The empty text stands for the default one of the message's language.
+func Parse(kind Kind, text string) (*Template, error) {
 	if strings.TrimSpace(text) == "" {
-		return &Template{}, nil
+		return &Template{kind: kind}, nil
 	}
-	if !utf8.ValidString(text) {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("%w: expected UTF-8 text", ErrTemplate)
 	}
 	if n := units(text); n > MaxTemplate {
@@ -90,43 +70,84 @@ func Parse(text string) (*Template, error) {
 	}
 	links := 0
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(names, m[1]) {
-			return nil, fmt.Errorf("%w: unknown placeholder {%s}: expected {%s}", ErrTemplate, m[1], strings.Join(names, "} {"))
+		value, ok := meaning(m[1])
+		if !ok {
+			return nil, fmt.Errorf("%w: unknown placeholder {%s}: expected one of %s", ErrTemplate, head(m[1]), existing())
 		}
-		if m[1] == "link" {
+		if value == "link" {
 			links++
 		}
 	}
-	if links == 0 || links > 3 {
+	if links > 3 || links == 0 && kind == Delivery {
 		return nil, fmt.Errorf("%w: expected the placeholder {link} one to three times", ErrTemplate)
 	}
-	return &Template{text}, nil
+	if err := checkMarkup(text); err != nil {
+		return nil, err
+	}
+	t := &Template{kind: kind, text: text}
+	if n := units(t.fill(t.text, longest, html.EscapeString).Plain); n > maxText {
+		return nil, fmt.Errorf("%w: up to %d characters once it is filled in, expected at most %d", ErrTemplate, n, maxText)
+	}
+	return t, nil
 }
 
-// Render fills the template in. It cannot fail: values that are too long are shortened, except the link, without which the
-// message would be useless; CheckLink bounds that before.
+// longest are values of the length to which real ones are shortened, the link of a length that ours never have.
+var longest = map[string]string{"produto": strings.Repeat("W", maxValue), "nome": strings.Repeat("W", maxValue),
+	"bot": strings.Repeat("W", maxValue), "valor": "R$ 999.999.999,99", "link": "https://" + strings.Repeat("w", 192)}
+
+// Default reports whether the text is the default one.
+func (t *Template) Default() bool { return t.text == "" }
+
+// Render fills the template in. It cannot fail: names that are too long are shortened, but never the link, without which a
+// delivery would be useless; CheckLink bounds that before.
 func (t *Template) Render(v Values) Text {
 	lang := v.Lang
-	if _, known := texts[lang]; !known {
+	if _, known := languages[lang]; !known {
 		lang = Portuguese
 	}
-	words, body := texts[lang], t.text
+	l, body := languages[lang], t.text
 	if body == "" {
-		body = words.body
+		body = Default(t.kind, lang)
 	}
-	value := map[string]string{
-		"produto": shorten(v.Product), "valor": v.Amount.String(), "link": v.Link, "nome": shorten(v.Buyer),
-	}
+	value := map[string]string{"produto": shorten(v.Product), "valor": v.Amount.String(), "link": v.Link, "nome": shorten(v.Buyer),
+		"bot": shorten(v.Bot)}
 	if value["nome"] == "" {
-		value["nome"] = words.nobody
+		value["nome"] = l.nobody
 	}
-	fill := func(body string, escape func(string) string) string {
-		return placeholder.ReplaceAllStringFunc(body, func(name string) string { return escape(value[name[1:len(name)-1]]) })
-	}
-	text := Text{HTML: fill(body, html.EscapeString), Plain: fill(strip(body), func(s string) string { return s }),
-		Button: words.button, Link: v.Link}
-	if units(text.Plain) > maxText { // a template of nothing but names
+	text := t.fill(body, value, html.EscapeString)
+	if units(text.Plain) > maxText { // a template of older rules, of nothing but names
 		text.HTML, text.Plain = html.EscapeString(v.Link), v.Link
+	}
+	if v.Link != "" && (t.kind == Delivery || strings.Contains(body, "{link}")) {
+		text.Button, text.Link = l.button, v.Link
+	}
+	return text
+}
+
+func (t *Template) fill(body string, value map[string]string, escape func(string) string) Text {
+	put := func(body string, escape func(string) string) string {
+		return placeholder.ReplaceAllStringFunc(body, func(name string) string {
+			known, ok := meaning(name[1 : len(name)-1])
+			if !ok {
+				return name
+			}
+			return escape(value[known])
+		})
+	}
+	return Text{HTML: put(body, escape), Plain: put(strip(body), func(s string) string { return s })}
+}
+
+// Notice is an owner's message: a title in bold over a body, both as they are. It is shortened to what Telegram takes.
+func Notice(title, body string) Text {
+	title, body = strings.ToValidUTF8(title, ""), strings.ToValidUTF8(body, "")
+	for units(title)+units(body)+2 > maxText && body != "" {
+		_, size := utf8.DecodeLastRuneInString(body)
+		body = body[:len(body)-size]
+	}
+	text := Text{HTML: "<b>" + html.EscapeString(title) + "</b>", Plain: title}
+	if body != "" {
+		text.HTML += "\n\n" + html.EscapeString(body)
+		text.Plain += "\n\n" + body
 	}
 	return text
 }
@@ -159,7 +180,9 @@ func shorten(s string) string {
 	return strings.TrimSpace(string([]rune(s)[:maxValue-1])) + "…"
 }
 
-// units counts UTF-16 code units, as Telegram does.
+// Length counts UTF-16 code units, as Telegram does.
+func Length(text string) int { return units(text) }
+
 func units(s string) int {
 	n := 0
 	for _, r := range s {

@@ -12,7 +12,7 @@ var sale = Values{Product: `Curso <b>"A&B"</b>`, Amount: 123456, Link: "https://
 
 func mustParse(t *testing.T, text string) *Template {
 	t.Helper()
-	p, err := Parse(text)
+	p, err := Parse(Delivery, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestRender_defaultsByLanguage(t *testing.T) {
 func TestRender_neverLongerThanTelegramTakes(t *testing.T) {
 	v := Values{Product: strings.Repeat("ã", 9000), Link: "https://x.example/" + strings.Repeat("a", 480), Buyer: strings.Repeat("𝔘", 500) + "\xff"}
 	for _, text := range []string{"", "{link}{link}{link}", "{link}" + strings.Repeat("{produto}", 200), "{link}" + strings.Repeat("{nome}", 300)} {
-		got := mustParse(t, text).Render(v)
+		got := (&Template{kind: Delivery, text: text}).Render(v) // stored under older rules, perhaps
 		if units(got.Plain) > maxText || !strings.Contains(got.Plain, v.Link) || !strings.Contains(got.HTML, v.Link) {
 			t.Errorf("%.30q: %d units, %.80q", text, units(got.Plain), got.Plain)
 		}
@@ -68,20 +68,35 @@ func TestRender_neverLongerThanTelegramTakes(t *testing.T) {
 
 func TestParse_namesWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"Olá {nome}":                         "{link}",
-		"{link} {produt}":                    "unknown placeholder {produt}",
-		"{link} {}":                          "unknown placeholder {}",
-		"{LINK}":                             "unknown placeholder {LINK}",
-		"{link}{link}{link}{link}":           "one to three times",
-		"{link}" + string([]byte{255}):       "UTF-8",
-		"{link}" + strings.Repeat("𝔘", 1000): "at most 2000",
+		"Olá {nome}":                               "{link}",
+		"{link} {produt}":                          "unknown placeholder {produt}",
+		"{link} {}":                                "unknown placeholder {}",
+		"{LINK}":                                   "unknown placeholder {LINK}",
+		"{link}{link}{link}{link}":                 "one to three times",
+		"{link}" + string([]byte{255}):             "UTF-8",
+		"{link}" + strings.Repeat("𝔘", 2048):       "at most 4096",
+		"{link}" + strings.Repeat("{produto}", 20): "once it is filled in, expected at most 4096",
+		"{link} {preco}":                           "{produto} {product} {valor} {amount} {link} {nome} {name} {bot}",
+		"<b>{link}":                                "<b> is not closed",
+		"{link}</i>":                               "</i> closes no open tag",
+		"<b><i>{link}</b></i>":                     "</b> where </i> was expected",
+		"<div>{link}</div>":                        "tag <div>: expected one that Telegram takes",
+		"{link} 1 < 2":                             "&lt; for the sign itself",
+		"{link}<b{nome}>":                          "tag <b>",
+		`<a>{link}</a>`:                            `such as <a href="{link}">`,
+		`<a href="{link}" onclick="x">y</a>`:       `such as <a href="{link}">`,
+		"{link}\x00":                               "UTF-8",
 	} {
-		if _, err := Parse(text); !errors.Is(err, ErrTemplate) || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(Delivery, text); !errors.Is(err, ErrTemplate) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: got %v, want %q named", text, err, want)
 		}
 	}
-	for _, text := range []string{"", "{link}", "{ not one } {link} {two words}"} {
-		if _, err := Parse(text); err != nil {
+	for _, text := range []string{"", "{link}", "{ not one } {link} {two words}", "{name} {product} {amount} {link} {bot}",
+		`<b>a<i>b</i></b> <A href='{link}'>c</A> <span class="tg-spoiler">d</span> <blockquote expandable>e</blockquote> 3 &gt; 2 & {nome}`} {
+		if strings.Contains(text, "<A") {
+			text += "{link}"
+		}
+		if _, err := Parse(Delivery, text); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -99,7 +114,7 @@ func TestCheckLink_webAddressesAlone(t *testing.T) {
 func FuzzRender_placeholdersNeverSurviveNorTagsAppear(f *testing.F) {
 	f.Add("{produto} <b>{link}</b>", "a<b", "c")
 	f.Fuzz(func(t *testing.T, text, product, buyer string) {
-		p, err := Parse(text)
+		p, err := Parse(Delivery, text)
 		if err != nil {
 			return
 		}
@@ -112,4 +127,47 @@ func FuzzRender_placeholdersNeverSurviveNorTagsAppear(f *testing.F) {
 			t.Errorf("%d units", units(with.Plain))
 		}
 	})
+}
+
+func TestRender_everyKindInEveryLanguage(t *testing.T) {
+	for _, kind := range Kinds() {
+		for _, lang := range []string{Portuguese, English} {
+			p, err := Parse(kind, Default(kind, lang))
+			if err != nil {
+				t.Errorf("the default of %s in %s: %v", kind, lang, err)
+				continue
+			}
+			v := sale
+			v.Lang = lang
+			got := p.Render(v)
+			empty, _ := Parse(kind, "")
+			if got != empty.Render(v) || strings.ContainsAny(got.Plain, "{}") || (got.Button != "") != (kind == Delivery) || kind != InReview && !strings.Contains(got.Plain, "R$ 1.234,56") {
+				t.Errorf("%s in %s: %+v", kind, lang, got)
+			}
+		}
+		if Optional(string(kind)) != (kind != Delivery) {
+			t.Errorf("%s optional: %v", kind, Optional(string(kind)))
+		}
+	}
+	p, err := Parse(AccessRevoked, "{nome}: {link} {bot}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := sale
+	v.Bot = "<Loja>"
+	if got := p.Render(v); got.Button == "" || !strings.HasSuffix(got.HTML, "&lt;Loja&gt;") || !strings.HasSuffix(got.Plain, "<Loja>") {
+		t.Errorf("a notice with a link: %+v", got)
+	}
+}
+
+func TestNotice_escapedAndShortened(t *testing.T) {
+	if diff := cmp.Diff(Text{HTML: "<b>a &lt; b</b>\n\nc &amp; d", Plain: "a < b\n\nc & d"}, Notice("a < b", "c & d")); diff != "" {
+		t.Error(diff)
+	}
+	if got := Notice("t", ""); got.Plain != "t" || got.HTML != "<b>t</b>" {
+		t.Errorf("without a body: %+v", got)
+	}
+	if got := Notice("t", strings.Repeat("𝔘", 3000)); units(got.Plain) > maxText || units(got.Plain) < maxText-3 {
+		t.Errorf("%d units", units(got.Plain))
+	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
@@ -19,15 +20,24 @@ var (
 		store.Sent:          notifierv1.NotificationState_NOTIFICATION_STATE_SENT,
 		store.Undeliverable: notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE,
 		store.MaybeSent:     notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT,
+		store.Skipped:       notifierv1.NotificationState_NOTIFICATION_STATE_SKIPPED,
 	}
 )
 
 func notification(n store.Notification) *notifierv1.Notification {
 	return &notifierv1.Notification{
-		Id: n.ID.String(), MerchantId: n.MerchantID.String(), PaymentId: n.PaymentID.String(), Kind: n.Kind,
+		Id: n.ID.String(), MerchantId: n.MerchantID.String(), PaymentId: sale(n.PaymentID), Kind: n.Kind,
 		Channel: channels[n.Channel], State: states[n.State], Reason: n.Reason, MessageId: n.MessageID, Attempts: n.Attempts,
 		CreatedAt: timestamppb.New(n.CreatedAt), SentAt: optional(n.SentAt), NextAttemptAt: optional(n.NextAt),
 	}
+}
+
+// sale is a payment's id, or nothing for a message that is about none.
+func sale(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
 }
 
 func optional(t *time.Time) *timestamppb.Timestamp {
@@ -39,7 +49,7 @@ func optional(t *time.Time) *timestamppb.Timestamp {
 
 func outcome(o store.Outcome) *notifierv1.Outcome {
 	return &notifierv1.Outcome{
-		Id: o.ID.String(), MerchantId: o.MerchantID.String(), PaymentId: o.PaymentID.String(), Kind: o.Kind,
+		Id: o.ID.String(), MerchantId: o.MerchantID.String(), PaymentId: sale(o.PaymentID), Kind: o.Kind,
 		Channel: channels[o.Channel], State: states[o.State], Reason: o.Reason, MessageId: o.MessageID,
 		At: timestamppb.New(o.At), Traceparent: o.Traceparent,
 	}

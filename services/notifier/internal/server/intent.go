@@ -20,8 +20,10 @@ import (
 )
 
 const (
-	maxKey  = 100     // bytes
-	maxText = 4 << 10 // bytes of a free text
+	maxKey   = 100     // bytes
+	maxText  = 4 << 10 // bytes of a free text
+	maxTitle = 200
+	maxBody  = 3500
 )
 
 var (
@@ -47,9 +49,9 @@ func (c check) money(path string, m *typev1.Money) {
 
 // intent checks a request and takes over what needs no sealing.
 func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
-	x := store.Intent{
-		MerchantID: id(c.fields, c.path+"merchant_id", r.GetMerchantId()), PaymentID: id(c.fields, c.path+"payment_id", r.GetPaymentId()),
-		BotID: id(c.fields, c.path+"bot_id", r.GetBotId()), Key: r.GetKey(),
+	x := store.Intent{MerchantID: id(c.fields, c.path+"merchant_id", r.GetMerchantId()), BotID: id(c.fields, c.path+"bot_id", r.GetBotId()), Key: r.GetKey()}
+	if r.GetOwnerMessage() == nil || r.GetPaymentId() != "" {
+		x.PaymentID = id(c.fields, c.path+"payment_id", r.GetPaymentId())
 	}
 	if traceparent.MatchString(r.GetTraceparent()) { // a broken one must not cost a message
 		x.Traceparent = r.GetTraceparent()
@@ -59,15 +61,22 @@ func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
 	switch r.GetWhat().(type) {
 	case *notifierv1.NotifyRequest_BuyerMessage:
 		m := r.GetBuyerMessage()
-		x.Channel, x.ChatID = store.Telegram, m.GetChatId()
-		x.Kind, _, _ = strings.Cut(x.Key, ":")
-		c.require(x.Kind != "" || x.Key == "", "key", "a kind before the colon, such as delivery")
+		x.Channel, x.ChatID, x.Kind = store.Telegram, m.GetChatId(), c.kind(x.Key)
+		x.Optional = message.Optional(x.Kind)
 		c.text("buyer_message.product_name", m.GetProductName())
 		c.text("buyer_message.buyer_name", m.GetBuyerName())
 		c.money("buyer_message.amount", m.GetAmount())
-		c.require(message.CheckLink(m.GetUrl()), "buyer_message.url", "an http or https address of at most 500 bytes")
-		c.require(m.GetLang() == "" || m.GetLang() == message.Portuguese || m.GetLang() == message.English, "buyer_message.lang",
-			"pt-BR, en or empty")
+		c.text("buyer_message.bot_name", m.GetBotName())
+		c.require(message.CheckLink(m.GetUrl()) || m.GetUrl() == "" && x.Optional, "buyer_message.url", "an http or https address of at most 500 bytes")
+		c.require(goodLang(m.GetLang()), "buyer_message.lang", "pt-BR, en or empty")
+	case *notifierv1.NotifyRequest_OwnerMessage:
+		m := r.GetOwnerMessage()
+		x.Channel, x.ChatID, x.Kind = store.Telegram, m.GetChatId(), c.kind(x.Key)
+		c.require(m.GetChatId() != 0, "owner_message.chat_id", "a Telegram chat")
+		c.require(m.GetTitle() != "" && len(m.GetTitle()) <= maxTitle, "owner_message.title", fmt.Sprintf("1 to %d bytes", maxTitle))
+		c.require(len(m.GetBody()) <= maxBody, "owner_message.body", fmt.Sprintf("at most %d bytes", maxBody))
+		c.text("owner_message.title", m.GetTitle())
+		c.text("owner_message.body", m.GetBody())
 	case *notifierv1.NotifyRequest_OwnerEvent:
 		e := r.GetOwnerEvent()
 		x.Channel, x.Kind = store.WebSocket, e.GetType()
@@ -79,9 +88,16 @@ func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
 		c.money("owner_event.amount", e.GetAmount())
 		c.require(e.GetAt() == nil || e.GetAt().IsValid(), "owner_event.at", "a valid time")
 	default:
-		c.require(false, "what", "buyer_message or owner_event")
+		c.require(false, "what", "buyer_message, owner_event or owner_message")
 	}
 	return x
+}
+
+// kind is what stands before a key's colon.
+func (c check) kind(key string) string {
+	kind, _, _ := strings.Cut(key, ":")
+	c.require(kind != "" || key == "", "key", "a kind before the colon, such as delivery")
+	return kind
 }
 
 // fill gives a checked intent its id and what goes out: a message sealed under that id, or an event with that id.
@@ -94,8 +110,12 @@ func (s *Server) fill(x *store.Intent, r *notifierv1.NotifyRequest) error {
 		if x.ChatID == 0 {
 			return nil
 		}
-		x.Content, err = telegram.SealContent(s.Sealer, x.ID, telegram.Content{Product: m.GetProductName(), Centavos: m.GetAmount().GetCentavos(),
+		x.Content, err = telegram.SealContent(s.Sealer, x.ID, telegram.Content{Kind: x.Kind, Bot: m.GetBotName(), Product: m.GetProductName(), Centavos: m.GetAmount().GetCentavos(),
 			Link: m.GetUrl(), Buyer: m.GetBuyerName(), Lang: m.GetLang()})
+		return err
+	}
+	if m := r.GetOwnerMessage(); m != nil {
+		x.Content, err = telegram.SealContent(s.Sealer, x.ID, telegram.Content{Title: m.GetTitle(), Body: m.GetBody()})
 		return err
 	}
 	e := r.GetOwnerEvent()

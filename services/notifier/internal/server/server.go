@@ -26,9 +26,10 @@ type Deps struct {
 	OpenSockets func(merchant *uuid.UUID) int
 }
 
-// Server implements notifierv1.NotifierServiceServer. It is safe for concurrent use.
+// Server implements NotifierService and TemplatesService. It is safe for concurrent use.
 type Server struct {
 	notifierv1.UnimplementedNotifierServiceServer
+	notifierv1.UnimplementedTemplatesServiceServer
 	Deps
 }
 

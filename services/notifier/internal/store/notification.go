@@ -18,7 +18,7 @@ const notificationColumns = `
        CASE WHEN n.state = 1 AND b.bot_id IS NOT NULL AND b.refused_at IS NULL THEN greatest(q.due_at, b.paused_until, b.next_at) END
 FROM notifications n
 LEFT JOIN telegram_queue q ON n.state = 1 AND q.merchant_id = n.merchant_id AND q.notification_id = n.id
-LEFT JOIN bots b ON n.state = 1 AND b.merchant_id = n.merchant_id AND b.bot_id = n.bot_id`
+LEFT JOIN bots b ON n.state = 1 AND b.merchant_id = n.merchant_id AND b.bot_id = COALESCE(q.bot_id, n.bot_id)`
 
 func (n *Notification) fields() []any {
 	return []any{&n.ID, &n.MerchantID, &n.PaymentID, &n.Kind, &n.Channel, &n.State, &n.Reason, &n.MessageID, &n.Attempts,

@@ -21,6 +21,7 @@ type Intent struct {
 	Channel     Channel
 	Traceparent string
 	ChatID      int64 // 0: undeliverable at once
+	Optional    bool  // only where the merchant has stored a text for its kind; otherwise it is Skipped
 	Content     []byte
 	Event       []byte
 }
@@ -47,19 +48,22 @@ type Recorded struct {
 }
 
 // Rows are inserted sale by sale so that two batches with the same sales wait for each other in one order; within a sale, and
-// in the queue, the caller's order is kept. The chat id 0 ends a message before it begins.
+// in the queue, the caller's order is kept. The chat id 0 ends a message before it begins, and so does a kind that the merchant has no text for.
 const recordSQL = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
-                         $9::bigint[], $10::bytea[], $11::text[])
-        WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, channel, traceparent, chat_id, content, event, ord)
+                         $9::bigint[], $10::bytea[], $11::text[], $12::boolean[])
+        WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, channel, traceparent, chat_id, content, event, optional, ord)
 ), fresh AS (
     INSERT INTO notifications (merchant_id, id, payment_id, bot_id, key, kind, channel, state, reason, traceparent, sent_at, event)
     SELECT merchant_id, id, payment_id, bot_id, key, kind, channel,
-           CASE WHEN channel = 2 THEN 2 WHEN chat_id = 0 THEN 3 ELSE 1 END,
-           CASE WHEN channel = 1 AND chat_id = 0 THEN 'no_chat' ELSE '' END,
+           CASE WHEN channel = 2 THEN 2 WHEN unwanted THEN 5 WHEN chat_id = 0 THEN 3 ELSE 1 END,
+           CASE WHEN channel = 1 AND chat_id = 0 AND NOT unwanted THEN 'no_chat' ELSE '' END,
            traceparent, CASE WHEN channel = 2 THEN clock_timestamp() END, event::json
-    FROM given
+    FROM given CROSS JOIN LATERAL (
+        SELECT optional AND NOT EXISTS (
+            SELECT FROM templates t WHERE t.merchant_id = given.merchant_id AND t.kind = given.kind
+              AND t.bot_id IN (given.bot_id, '00000000-0000-0000-0000-000000000000')) AS unwanted) w
     ORDER BY merchant_id, payment_id, ord
     ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
     RETURNING merchant_id, id, bot_id, state, reason, created_at, sent_at
@@ -116,6 +120,7 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		key, kind, from = make([]string, n), make([]string, n), make([]string, n)
 		channel, chat   = make([]int16, n), make([]int64, n)
 		content         = make([][]byte, n)
+		optional        = make([]bool, n)
 		event           = make([]*string, n)
 		at              = make(map[uuid.UUID]int, n)
 	)
@@ -123,6 +128,7 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		merchant[i], id[i], payment[i], bot[i] = x.MerchantID, x.ID, x.PaymentID, x.BotID
 		key[i], kind[i], from[i] = x.Key, x.Kind, x.Traceparent
 		channel[i], chat[i], content[i] = int16(x.Channel), x.ChatID, x.Content
+		optional[i] = x.Optional
 		if x.Event != nil {
 			text := string(x.Event)
 			event[i] = &text
@@ -130,7 +136,7 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		at[x.ID] = i
 		out[i] = Recorded{} // the transaction may run again
 	}
-	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event)
+	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional)
 	if err != nil {
 		return false, false, err
 	}

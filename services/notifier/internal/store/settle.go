@@ -22,6 +22,7 @@ type Result struct {
 	ChatID      int64         // where the chat is now; it differs from the claim's when the group moved
 	Wait        time.Duration // until the next attempt, or how long the chat stays quiet after a final result
 	Forbidden   bool
+	Elsewhere   bool   // another bot may still reach the chat: the bot's fallback takes over what is undeliverable
 	Traceparent string // of the sending; empty keeps the notification's
 }
 
@@ -45,17 +46,31 @@ FROM (
 ) g
 WHERE b.merchant_id = g.merchant_id AND b.bot_id = g.bot_id AND b.version = g.version`
 
-// A final result takes the content (with its link) out of the queue; the row stays as the mark that keeps its chat quiet. The
+// What one bot cannot deliver its fallback takes over, once. A final result takes the content (with its link) out of the queue; the row stays as the mark that keeps its chat quiet. The
 // chat's next message is put behind that mark. Outcomes follow what really changed in notifications.
 const settleSQL = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::float8[],
-                         $9::boolean[], $10::text[])
-        AS g (merchant_id, id, attempt, state, reason, message_id, chat_id, wait, forbidden, traceparent)
+                         $9::boolean[], $10::text[], $11::boolean[])
+        AS g (merchant_id, id, attempt, state, reason, message_id, chat_id, wait, forbidden, traceparent, elsewhere)
+), moved AS (
+    UPDATE telegram_queue q
+    SET state = 0, lease_until = NULL, bot_id = b.fallback_bot_id, taken_over = true, forbidden = false, due_at = now(), reason = g.reason
+    FROM given g, bots b, bots f
+    WHERE g.elsewhere AND g.state = 3 AND q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1
+      AND q.attempt = g.attempt AND NOT q.taken_over AND b.merchant_id = q.merchant_id AND b.bot_id = q.bot_id
+      AND f.merchant_id = b.merchant_id AND f.bot_id = b.fallback_bot_id AND f.refused_at IS NULL
+    RETURNING q.merchant_id, q.notification_id AS id
+), settled AS (
+    SELECT * FROM given g
+    WHERE NOT EXISTS (SELECT FROM moved m WHERE m.merchant_id = g.merchant_id AND m.id = g.id)
+      AND (g.state <> 3 OR NOT EXISTS ( -- the result of a commit whose answer was lost
+          SELECT FROM telegram_queue w WHERE w.merchant_id = g.merchant_id AND w.notification_id = g.id AND w.taken_over
+            AND (w.attempt > g.attempt OR w.state = 0)))
 ), done AS (
     UPDATE telegram_queue q
     SET state = 2, content = NULL, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait)
-    FROM given g
+    FROM settled g
     WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state > 1
     RETURNING q.merchant_id, q.bot_id, q.chat_id, q.seq, q.due_at
 ), again AS (
@@ -75,7 +90,7 @@ WITH given AS (
     UPDATE notifications n
     SET state = g.state, reason = g.reason, message_id = g.message_id, attempts = g.attempt,
         sent_at = CASE WHEN g.state = 2 THEN now() END
-    FROM given g
+    FROM settled g
     WHERE n.merchant_id = g.merchant_id AND n.id = g.id AND g.state > 1 AND (n.state = 1 OR n.state = 4 AND g.state = 2)
     RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id,
               COALESCE(NULLIF(g.traceparent, ''), n.traceparent) AS traceparent
@@ -117,13 +132,14 @@ func settle(ctx context.Context, tx pgx.Tx, results []Result) (logged int, err e
 		reason, trace     = make([]string, n), make([]string, n)
 		messageID, chatID = make([]int64, n), make([]int64, n)
 		wait              = make([]float64, n)
-		forbidden         = make([]bool, n)
+		forbidden, other  = make([]bool, n), make([]bool, n)
 	)
 	for i, r := range results {
 		merchant[i], id[i], attempt[i], state[i], reason[i] = r.MerchantID, r.ID, r.Attempt, int16(r.State), r.Reason
 		messageID[i], chatID[i], wait[i], forbidden[i], trace[i] = r.MessageID, r.ChatID, r.Wait.Seconds(), r.Forbidden, r.Traceparent
+		other[i] = r.Elsewhere
 	}
-	err = tx.QueryRow(ctx, settleSQL, merchant, id, attempt, state, reason, messageID, chatID, wait, forbidden, trace).Scan(&logged)
+	err = tx.QueryRow(ctx, settleSQL, merchant, id, attempt, state, reason, messageID, chatID, wait, forbidden, trace, other).Scan(&logged)
 	return logged, err
 }
 

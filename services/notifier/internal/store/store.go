@@ -44,6 +44,7 @@ const (
 	Sent          State = 2
 	Undeliverable State = 3
 	MaybeSent     State = 4
+	Skipped       State = 5 // not to be sent: the merchant has no text for its kind
 )
 
 // Reasons that the store itself writes or finds; those of Telegram's answers are package telegram's.

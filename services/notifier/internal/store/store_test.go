@@ -57,7 +57,7 @@ func record(t *testing.T, s *store.Store, intents ...store.Intent) []store.Recor
 
 func putBot(t *testing.T, s *store.Store, x sale) store.Bot {
 	t.Helper()
-	b, err := s.PutBot(t.Context(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: []byte("sealed"), TokenHash: []byte("hash")})
+	b, _, err := s.PutBot(t.Context(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: []byte("sealed"), TokenHash: []byte("hash")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,9 @@ var passed = map[string]access{
 	notifierv1.NotifierService_CreateStreamTicket_FullMethodName: anyKey,
 	notifierv1.NotifierService_GetNotifications_FullMethodName:   anyKey,
 	notifierv1.NotifierService_GetHealth_FullMethodName:          operator,
+	notifierv1.TemplatesService_PutTemplate_FullMethodName:       anyKey,
+	notifierv1.TemplatesService_ListTemplates_FullMethodName:     anyKey,
+	notifierv1.TemplatesService_PreviewTemplate_FullMethodName:   anyKey,
 }
 
 // Leaves are the connections to the leaf services. They must sign the caller in the context of each call, as
@@ -58,11 +61,12 @@ func (d *Door) Forward(l Leaves) (grpc.StreamHandler, error) {
 	}
 	return rpc.Forward(rpc.ForwardConfig{
 		Conns: map[string]*grpc.ClientConn{
-			gatewaysv1.AccountsService_ServiceDesc.ServiceName: l.Gateways,
-			gatewaysv1.GatewaysService_ServiceDesc.ServiceName: l.Gateways,
-			deliveryv1.PixelsService_ServiceDesc.ServiceName:   l.Delivery,
-			deliveryv1.DeliveryService_ServiceDesc.ServiceName: l.Delivery,
-			notifierv1.NotifierService_ServiceDesc.ServiceName: l.Notifier,
+			gatewaysv1.AccountsService_ServiceDesc.ServiceName:  l.Gateways,
+			gatewaysv1.GatewaysService_ServiceDesc.ServiceName:  l.Gateways,
+			deliveryv1.PixelsService_ServiceDesc.ServiceName:    l.Delivery,
+			deliveryv1.DeliveryService_ServiceDesc.ServiceName:  l.Delivery,
+			notifierv1.NotifierService_ServiceDesc.ServiceName:  l.Notifier,
+			notifierv1.TemplatesService_ServiceDesc.ServiceName: l.Notifier,
 		},
 		Director: direct,
 	})

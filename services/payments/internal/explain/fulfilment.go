@@ -23,7 +23,7 @@ type fulfilment struct {
 func (t *teller) fulfilment() fulfilment {
 	f := fulfilment{Fulfilment: t.Sale.Fulfilment}
 	for _, n := range t.Notifications {
-		if n.GetChannel() != notifierv1.Channel_CHANNEL_TELEGRAM {
+		if n.GetChannel() != notifierv1.Channel_CHANNEL_TELEGRAM || n.GetKind() != "delivery" {
 			continue
 		}
 		f.retry = nil

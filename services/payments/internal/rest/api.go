@@ -27,7 +27,8 @@ type api struct {
 func newAPI(conn *grpc.ClientConn, clients clientAddrs) (*api, error) {
 	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
-		deliveryv1.PixelsService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName)
+		deliveryv1.PixelsService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
+		notifierv1.TemplatesService_ServiceDesc.ServiceName)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +53,7 @@ func newAPI(conn *grpc.ClientConn, clients clientAddrs) (*api, error) {
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		paymentsv1.RegisterPaymentsServiceHandler, paymentsv1.RegisterMerchantsServiceHandler, gatewaysv1.RegisterAccountsServiceHandler,
 		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, notifierv1.RegisterNotifierServiceHandler,
+		notifierv1.RegisterTemplatesServiceHandler,
 	} {
 		if err := register(context.Background(), a.mux, conn); err != nil {
 			return nil, fmt.Errorf("register routes: %w", err)

@@ -48,7 +48,9 @@ func (w *Worker) followNotifier(ctx context.Context) error {
 				if o.GetMessageId() != 0 {
 					d["message_id"] = strconv.FormatInt(o.GetMessageId(), 10)
 				}
-				entries = appendOutcome(entries, known && o.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM, outcome{o.GetMerchantId(),
+				// Other kinds say nothing of whether the buyer has what was bought.
+				known = known && o.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM && o.GetKind() == kindDelivery
+				entries = appendOutcome(entries, known, outcome{o.GetMerchantId(),
 					o.GetPaymentId(), kind, payment.SourceNotifier, o.GetAt(), o.GetTraceparent(), d})
 			}
 			return entries, r.GetCursor()
@@ -63,7 +65,13 @@ var deliveryKinds = map[deliveryv1.OutcomeKind]payment.Kind{
 	deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_NOT_CONFIGURED: payment.PurchaseSkipped,
 }
 
+// kindDelivery is notifier's kind of the message that brings the link, however often it is sent.
+const kindDelivery = "delivery"
+
+// A message that waits for its merchant (no token, or one that is refused) reaches nobody until somebody acts: it counts as failed
+// until notifier says that it went out after all.
 var notifierKinds = map[notifierv1.NotificationState]payment.Kind{
+	notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED:        payment.MessageFailed,
 	notifierv1.NotificationState_NOTIFICATION_STATE_SENT:          payment.MessageSent,
 	notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE: payment.MessageFailed,
 	notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT:    payment.MessageUnsure,

@@ -85,7 +85,7 @@ func read(resp *http.Response, raw []byte, readErr error) answer {
 		case success && !page:
 			return answer{kind: unknown, reason: ReasonGarbled}
 		case resp.StatusCode == http.StatusTooManyRequests:
-			return answer{kind: flood, reason: ReasonFlood, wait: max(time.Second, retryAfter(resp.Header))}
+			return answer{kind: flood, reason: ReasonFlood, wait: seconds(retryAfter(resp.Header))}
 		}
 		return answer{kind: again, reason: ReasonUnavailable}
 	}
@@ -97,6 +97,12 @@ func read(resp *http.Response, raw []byte, readErr error) answer {
 		code = resp.StatusCode
 	}
 	return r.refusal(code)
+}
+
+// seconds is how long a bot must be quiet: what Telegram says, however long, and a second when it says nothing.
+func seconds(n int) time.Duration {
+	const longest = 1 << 31 // 68 years, so that nothing overflows
+	return time.Duration(min(longest, max(1, n))) * time.Second
 }
 
 func (r reply) refusal(code int) answer {
@@ -111,7 +117,7 @@ func (r reply) refusal(code int) answer {
 	}
 	switch {
 	case code == http.StatusTooManyRequests:
-		return answer{kind: flood, reason: ReasonFlood, wait: min(24*time.Hour, max(time.Second, time.Duration(r.Parameters.RetryAfter)*time.Second))}
+		return answer{kind: flood, reason: ReasonFlood, wait: seconds(r.Parameters.RetryAfter)}
 	case code == http.StatusUnauthorized, code == http.StatusNotFound:
 		return answer{kind: badToken, reason: ReasonUnauthorized}
 	case code == http.StatusForbidden:

@@ -2,13 +2,12 @@ package telegram
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
 
-	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/services/notifier/internal/message"
 	"github.com/baixapay/baixa/services/notifier/internal/store"
@@ -20,9 +19,33 @@ type botKey struct{ merchant, bot uuid.UUID }
 
 // bot is one opened: its token is plain and stays in memory.
 type bot struct {
-	version     int64
-	token, base string
-	template    *message.Template
+	version           int64
+	token, base, lang string
+	templates         map[textKey]*message.Template
+}
+
+// textKey names a text; one without a language is for all of them.
+type textKey struct {
+	kind message.Kind
+	lang string
+}
+
+// template is the bot's own text, the merchant's, or the default one.
+func (b *bot) template(kind, lang string) *message.Template {
+	k := message.Kind(kind)
+	if !message.Known(kind) {
+		k = message.Delivery
+	}
+	if lang == "" {
+		lang = message.Portuguese
+	}
+	for _, key := range []textKey{{k, lang}, {k, ""}} {
+		if t := b.templates[key]; t != nil {
+			return t
+		}
+	}
+	t, _ := message.Parse(k, "") // the empty text is always good
+	return t
 }
 
 // bots opens each version of a bot once.
@@ -49,16 +72,48 @@ func (b *bots) get(ctx context.Context, m store.Message) (*bot, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := message.Parse(row.Template)
-	if err != nil { // stored under older rules: the default text is better than none
-		template = &message.Template{}
+	texts, err := b.store.Templates(ctx, m.MerchantID, &m.BotID)
+	if err != nil {
+		return nil, err
 	}
 	if b.known == nil || len(b.known) >= maxBots {
 		b.known = map[botKey]*bot{}
 	}
-	opened := &bot{version: row.Version, token: token, base: row.BaseURL, template: template}
+	opened := &bot{version: row.Version, token: token, base: row.BaseURL, lang: row.Lang, templates: parsed(row, texts)}
 	b.known[key] = opened
 	return opened, nil
+}
+
+// parsed are the texts that count for a bot: its own before its merchant's. One that was stored under other rules is left out.
+func parsed(row store.Bot, texts []store.Template) map[textKey]*message.Template {
+	out := map[textKey]*message.Template{}
+	put := func(key textKey, text string) {
+		if t, err := message.Parse(key.kind, text); err == nil && !t.Default() {
+			out[key] = t
+		}
+	}
+	for _, own := range []bool{false, true} { // the later one stands
+		for _, t := range texts {
+			if own == (t.BotID != uuid.Nil) {
+				put(textKey{message.Kind(t.Kind), t.Lang}, t.Text)
+			}
+		}
+	}
+	if row.Template != "" { // of no language: it stands for every one that the bot has no text of its own for
+		put(textKey{message.Delivery, ""}, row.Template)
+		for _, t := range texts {
+			if key := (textKey{message.Kind(t.Kind), t.Lang}); t.BotID == uuid.Nil && key.kind == message.Delivery && !hasOwn(texts, key) {
+				delete(out, key)
+			}
+		}
+	}
+	return out
+}
+
+func hasOwn(texts []store.Template, key textKey) bool {
+	return slices.ContainsFunc(texts, func(t store.Template) bool {
+		return t.BotID != uuid.Nil && t.Kind == string(key.kind) && t.Lang == key.lang
+	})
 }
 
 func tokenName(merchant, bot uuid.UUID) string {
@@ -77,36 +132,4 @@ func OpenToken(s *seal.Sealer, b store.Bot) (string, error) {
 		return "", fmt.Errorf("token of bot %s: %w", b.BotID, err)
 	}
 	return string(token), nil
-}
-
-// Content is what a message is made of when it is sent.
-type Content struct {
-	Product  string `json:"p,omitempty"`
-	Centavos int64  `json:"a,omitempty"`
-	Link     string `json:"l"`
-	Buyer    string `json:"n,omitempty"`
-	Lang     string `json:"g,omitempty"`
-}
-
-func contentName(notification uuid.UUID) string { return "notifier/message/" + notification.String() }
-
-// SealContent seals what one notification says, the link included, under the notification's id.
-func SealContent(s *seal.Sealer, notification uuid.UUID, c Content) ([]byte, error) {
-	plain, err := json.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("content of notification %s: %w", notification, err)
-	}
-	return s.Seal(plain, contentName(notification))
-}
-
-func openContent(s *seal.Sealer, notification uuid.UUID, sealed []byte) (message.Values, error) {
-	var c Content
-	plain, err := s.Open(sealed, contentName(notification))
-	if err == nil {
-		err = json.Unmarshal(plain, &c)
-	}
-	if err != nil {
-		return message.Values{}, fmt.Errorf("content of notification %s: %w", notification, err)
-	}
-	return message.Values{Product: c.Product, Amount: money.Amount(c.Centavos), Link: c.Link, Buyer: c.Buyer, Lang: c.Lang}, nil
 }

@@ -112,7 +112,9 @@ func (l letter) body(plain bool) ([]byte, error) {
 	m := sendMessage{ChatID: l.chat, Text: l.text.Plain, Preview: noPreview}
 	if !plain {
 		m.Text, m.ParseMode = l.text.HTML, "HTML"
-		m.Markup = &keyboard{[][]button{{{Text: l.text.Button, URL: l.text.Link}}}}
+		if l.text.Button != "" {
+			m.Markup = &keyboard{[][]button{{{Text: l.text.Button, URL: l.text.Link}}}}
+		}
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -165,9 +167,9 @@ func reasonOf(err error) string {
 }
 
 // retryAfter reads the header of that name for answers whose body is not Telegram's.
-func retryAfter(h http.Header) time.Duration {
-	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
+func retryAfter(h http.Header) (seconds int) {
+	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
+		return n
 	}
 	return 0
 }

@@ -35,6 +35,7 @@ func TestClient_whatAnAnswerMeans(t *testing.T) {
 		"entities, then plain":        {[]string{entities, okay}, answer{kind: sent, messageID: 2, chat: 5}, 2},
 		"button, then plain":          {[]string{badButton, okay}, answer{kind: sent, messageID: 2, chat: 5}, 2},
 		"plain refused, too":          {[]string{entities, entities}, answer{kind: refused, reason: "rejected", chat: 5}, 2},
+		"flood of three days":         {[]string{`429 {"ok":false,"error_code":429,"description":"Too Many Requests: retry after 259200","parameters":{"retry_after":259200}}`}, answer{kind: flood, reason: "rate_limited", wait: 72 * time.Hour, chat: 5}, 1},
 		"flood":                       {[]string{`429 {"ok":false,"error_code":429,"description":"Too Many Requests: retry after 70","parameters":{"retry_after":70}}`}, answer{kind: flood, reason: "rate_limited", wait: 70 * time.Second, chat: 5}, 1},
 		"flood without a time":        {[]string{`429 <html></html>`}, answer{kind: flood, reason: "rate_limited", wait: time.Second, chat: 5}, 1},
 		"5xx":                         {[]string{broken}, answer{kind: again, reason: "telegram_unavailable", chat: 5}, 1},

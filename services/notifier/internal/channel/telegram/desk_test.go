@@ -87,7 +87,7 @@ func (d *desk) putBot(x shop, token string) {
 	d.t.Helper()
 	sealed, err := SealToken(d.sealer, x.merchant, x.bot, token)
 	if err == nil {
-		_, err = d.store.PutBot(context.Background(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: sealed, TokenHash: []byte(token)})
+		_, _, err = d.store.PutBot(context.Background(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: sealed, TokenHash: []byte(token)})
 	}
 	if err != nil {
 		d.t.Fatal(err)

@@ -225,9 +225,9 @@ func (s *Sender) letter(ctx context.Context, m store.Message) (letter, error) {
 	if err != nil {
 		return letter{}, err
 	}
-	values, err := openContent(s.cfg.Sealer, m.ID, m.Content)
+	content, err := openContent(s.cfg.Sealer, m.ID, m.Content)
 	if err != nil {
 		return letter{}, err
 	}
-	return letter{base: b.base, token: b.token, chat: m.ChatID, text: b.template.Render(values)}, nil
+	return letter{base: b.base, token: b.token, chat: m.ChatID, text: b.text(content)}, nil
 }

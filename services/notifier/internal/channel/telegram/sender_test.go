@@ -254,7 +254,7 @@ func TestBots_tokenOfAnotherKeysetIsNotUsed(t *testing.T) {
 		t.Error("the token is not sealed")
 	}
 	// A row copied to another merchant does not open.
-	if _, err := d.store.PutBot(t.Context(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: sealed, TokenHash: []byte("h")}); err != nil {
+	if _, _, err := d.store.PutBot(t.Context(), store.Bot{MerchantID: x.merchant, BotID: x.bot, Token: sealed, TokenHash: []byte("h")}); err != nil {
 		t.Fatal(err)
 	}
 	d.record(d.intents(x, 5, 1)...)

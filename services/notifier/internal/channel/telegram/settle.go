@@ -26,11 +26,12 @@ func (s *Sender) result(m store.Message, a answer) settled {
 		r.State, r.MessageID, r.Wait = store.Sent, a.messageID, s.quiet(a.chat)
 	case refused:
 		r.State = store.Undeliverable
+		r.Elsewhere = a.reason == ReasonNotStarted || a.reason == ReasonChatNotFound || a.reason == ReasonBlocked || a.reason == ReasonForbidden
 	case unknown:
 		r.State, r.Wait = store.MaybeSent, s.quiet(a.chat)
 	case forbidden:
 		if m.Forbidden {
-			r.State = store.Undeliverable
+			r.State, r.Elsewhere = store.Undeliverable, true
 			break
 		}
 		r.Forbidden, r.Wait = true, s.cfg.ForbiddenWait
