@@ -30,6 +30,7 @@ type cli struct {
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
 	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
 	Import   importCmd   `cmd:"" help:"Take over sales from another system."`
+	Bench    benchCmd    `cmd:"" help:"Measure: throughput, latency, memory; each against its baseline and goal."`
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+)
+
+const ingestClients = 32
+
+func ingest() Bench {
+	return Bench{
+		Name: "ingest", Help: "webhooks a second that 32 HTTP clients post, each durable before its 200",
+		Unit: "webhooks/s", Baseline: "the same bytes inserted by 32 connections to the same server, a row a commit",
+		Goals: []Goal{{Of: Ratio, AtLeast: 1}, {Of: "p99_ms", AtMost: 50}}, Rounds: 3, Seconds: 5,
+		Start: func(ctx context.Context, e *Env) (Round, error) {
+			s, err := e.system(ctx, market{provider: flowProvider, merchants: 1, bots: 1})
+			if err != nil {
+				return nil, err
+			}
+			if _, err := s.Pool.Exec(ctx, plainTable); err != nil {
+				return nil, fmt.Errorf("make the baseline's table: %w", err)
+			}
+			return func(ctx context.Context) (Numbers, error) { return s.ingest(ctx, time.Duration(e.Seconds)*time.Second) }, nil
+		},
+	}
+}
+
+// fresh is a webhook that nobody sent before, as pushinpay writes them. Its sale is not there, so that it is read and parked.
+func fresh() []byte {
+	return []byte(url.Values{"id": {uuid.NewString()}, "status": {"paid"}, "value": {"1990"}, "end_to_end_id": {"E00000000" + rand.Text()[:20]},
+		"payer_name": {"Pagador Simulado"}, "payer_national_registration": {"00000000000"}}.Encode())
+}
+
+const form = "application/x-www-form-urlencoded"
+
+const plainTable = `
+CREATE TABLE public.plain (id uuid PRIMARY KEY, provider text NOT NULL, body bytea NOT NULL, content_type text NOT NULL, received_at timestamptz NOT NULL)`
+
+const insertPlain = `INSERT INTO public.plain (id, provider, body, content_type, received_at) VALUES ($1, $2, $3, $4, $5)`
+
+const countWebhooks = `SELECT count(*) FROM payments.webhooks`
+
+// ingest measures the baseline and the inbox one after the other, each for the given time.
+func (s *System) ingest(ctx context.Context, length time.Duration) (Numbers, error) {
+	rows, plain, err := spin(ctx, length, func(ctx context.Context, _ int) (func() error, func(), error) {
+		conn, err := s.Pool.Acquire(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("connect: %w", err)
+		}
+		return func() error {
+			_, err := conn.Exec(ctx, insertPlain, uuid.New(), string(s.provider), fresh(), form, time.Now())
+			return err
+		}, conn.Release, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	var before, after int
+	if err := s.Pool.QueryRow(ctx, countWebhooks).Scan(&before); err != nil {
+		return nil, fmt.Errorf("count webhooks: %w", err)
+	}
+	address := s.WebhookURL(s.Sellers[0])
+	hooks, took, err := spin(ctx, length, func(ctx context.Context, _ int) (func() error, func(), error) {
+		p := newPoster()
+		return func() error {
+			_, err := p.post(ctx, address, form, fresh())
+			return err
+		}, p.close, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Pool.QueryRow(ctx, countWebhooks).Scan(&after); err != nil {
+		return nil, fmt.Errorf("count webhooks: %w", err)
+	}
+	if after-before != len(took) {
+		return nil, fmt.Errorf("%d webhooks were answered with 200 and %d are stored", len(took), after-before)
+	}
+	// The next round must not pay for reading these.
+	err = s.Wait(ctx, "webhooks to be read", func(ctx context.Context) (n int64, ok bool, err error) {
+		err = s.Pool.QueryRow(ctx, `SELECT count(*) FROM payments.webhooks WHERE state = 'new'`).Scan(&n)
+		return n, n == 0, err
+	})
+	return Numbers{Value: hooks, Baseline: rows, "p50_ms": quantile(took, 0.5), "p99_ms": quantile(took, 0.99), "max_ms": took[len(took)-1],
+		"baseline_p99_ms": quantile(plain, 0.99)}, err
+}
+
+// spin lets each client repeat what make gives it for a length of time, and returns how often a second it was done and how many
+// milliseconds each took, sorted.
+func spin(ctx context.Context, length time.Duration, make func(ctx context.Context, client int) (do func() error, end func(), err error)) (float64, []float64, error) {
+	var mu sync.Mutex
+	var all []float64
+	g, ctx := errgroup.WithContext(ctx)
+	start := time.Now()
+	for client := range ingestClients {
+		g.Go(func() error {
+			do, end, err := make(ctx, client)
+			if err != nil {
+				return err
+			}
+			defer end()
+			var own []float64
+			for time.Since(start) < length {
+				began := time.Now()
+				if err := do(); err != nil {
+					return err
+				}
+				own = append(own, time.Since(began).Seconds()*1000)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, own...)
+			return nil
+		})
+	}
+	err := g.Wait()
+	took := time.Since(start)
+	if err == nil && len(all) == 0 {
+		err = errors.New("nothing was done")
+	}
+	slices.Sort(all)
+	return float64(len(all)) / took.Seconds(), all, err
+}
