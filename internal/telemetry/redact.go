@@ -54,7 +54,8 @@ var shapes = []shape{
 	{[]string{"token", "secret", "password", "key", "cpf"}, // in a query, a form or JSON
 		regexp.MustCompile(`(?i)((?:token|secret|password|api_?key|cpf)\\?"?\s*[=:]\s*\\?"?)[^"&\s,;}\\]+`), `${1}` + Redacted},
 	{[]string{"://"}, regexp.MustCompile(`(://[^:/@\s]*:)[^@/\s]+@`), `${1}` + Redacted + `@`}, // password in a URL
-	{[]string{"/delivery/"}, regexp.MustCompile(`(/delivery/)[A-Za-z0-9_-]{12,}`), `${1}` + Redacted},
+	{[]string{"/delivery/", "/pay/"}, regexp.MustCompile(`(/(?:delivery|pay)/)[A-Za-z0-9_-]{12,}`), `${1}` + Redacted},
+	{[]string{"/webhook/payment/"}, regexp.MustCompile(`(/webhook/payment/[^/\s]+/[^/\s]+/)[A-Za-z0-9_-]{12,}`), `${1}` + Redacted}, // a sale's key
 }
 
 // The shapes of Brazilian document numbers; they need eleven digits at least.

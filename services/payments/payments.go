@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,12 +29,14 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/services/payments/internal/checkout"
 	"github.com/baixapay/baixa/services/payments/internal/door"
 	"github.com/baixapay/baixa/services/payments/internal/inbox"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/rest"
 	"github.com/baixapay/baixa/services/payments/internal/server"
 	"github.com/baixapay/baixa/services/payments/internal/store"
+	"github.com/baixapay/baixa/services/payments/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/work"
 )
 
@@ -59,6 +62,7 @@ type Service struct {
 	providers *providers
 	inbox     *inbox.Inbox
 	worker    *work.Worker
+	checkout  *checkout.Handler
 	rpc       *rpc.Server
 	memory    *rpc.Memory      // the REST face's way to the front door
 	self      *grpc.ClientConn // over memory
@@ -112,7 +116,12 @@ func (s *Service) build(c Config) error {
 		return err
 	}
 	face, err := server.New(server.Config{Store: s.store, Ledger: books, Gateways: gateways, Accounts: gatewaysv1.NewAccountsServiceClient(d.Gateways),
-		Delivery: delivery, Notifier: notifier, WebhookURL: c.PublicURL})
+		Delivery: delivery, Notifier: notifier, WebhookURL: c.PublicURL, PublicURL: c.PublicURL})
+	if err != nil {
+		return err
+	}
+	s.checkout, err = checkout.New(checkout.Config{Store: s.store, Ledger: books, Link: s.worker.Link,
+		Client: visitor.Proxies{Trusted: c.proxies()}.Client, Secure: strings.HasPrefix(c.PublicURL, "https://")})
 	if err != nil {
 		return err
 	}
@@ -153,11 +162,11 @@ func (s *Service) serveREST(c Config, webhooks *door.Webhooks) error {
 		return err
 	}
 	s.pages, err = rest.New(rest.Config{Conn: s.self, Webhooks: webhooks, Headers: s.inbox.Headers(), Ready: s.pool.Ping,
-		TrustedProxies: c.proxies(), Version: c.Version})
+		TrustedProxies: c.proxies(), Pay: s.checkout, Version: c.Version})
 	return err
 }
 
-// Handler serves /v1/…, /webhook/payment/…, /openapi.json, /docs, /healthz and /readyz, for a caller that mounts it beside other
+// Handler serves /v1/…, /webhook/payment/…, /pay/…, /openapi.json, /docs, /healthz and /readyz, for a caller that mounts it beside other
 // pages. It works while Run does.
 func (s *Service) Handler() http.Handler { return s.pages }
 
@@ -186,6 +195,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("payments providers", s.providers.run)
 	g.Add("payments inbox", s.inbox.Run)
 	g.Add("payments work", s.worker.Run)
+	g.Add("payments checkout", s.checkout.Run)
 	g.Add("payments rpc", s.serveAll)
 	if s.deps.HTTP != nil {
 		g.Add("payments http", s.serveHTTP)

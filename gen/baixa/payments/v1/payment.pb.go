@@ -140,6 +140,9 @@ type Payment struct {
 	TraceId string `protobuf:"bytes,20,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// The bot's id in the origin system. Empty when it had none.
 	BotExternalId string `protobuf:"bytes,21,opt,name=bot_external_id,json=botExternalId,proto3" json:"bot_external_id,omitempty"`
+	// The buyer's checkout page, https://…/pay/{key}: QR code, copia-e-cola and, once paid, the way to what was bought. Whoever
+	// has it gets what was bought: give it to the buyer alone. Empty when the service has no public URL.
+	PayUrl        string `protobuf:"bytes,22,opt,name=pay_url,json=payUrl,proto3" json:"pay_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -317,6 +320,13 @@ func (x *Payment) GetTraceId() string {
 func (x *Payment) GetBotExternalId() string {
 	if x != nil {
 		return x.BotExternalId
+	}
+	return ""
+}
+
+func (x *Payment) GetPayUrl() string {
+	if x != nil {
+		return x.PayUrl
 	}
 	return ""
 }
@@ -845,7 +855,7 @@ var File_baixa_payments_v1_payment_proto protoreflect.FileDescriptor
 
 const file_baixa_payments_v1_payment_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbaixa/payments/v1/payment.proto\x12\x11baixa.payments.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\a\n" +
+	"\x1fbaixa/payments/v1/payment.proto\x12\x11baixa.payments.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\a\n" +
 	"\aPayment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -876,7 +886,8 @@ const file_baixa_payments_v1_payment_proto_rawDesc = "" +
 	"fulfilment\x18\x13 \x01(\v2\x1d.baixa.payments.v1.FulfilmentR\n" +
 	"fulfilment\x12\x19\n" +
 	"\btrace_id\x18\x14 \x01(\tR\atraceId\x12&\n" +
-	"\x0fbot_external_id\x18\x15 \x01(\tR\rbotExternalId\"\xa4\x01\n" +
+	"\x0fbot_external_id\x18\x15 \x01(\tR\rbotExternalId\x12\x17\n" +
+	"\apay_url\x18\x16 \x01(\tR\x06payUrl\"\xa4\x01\n" +
 	"\x06Charge\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x1c\n" +

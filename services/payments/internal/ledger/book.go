@@ -34,6 +34,7 @@ type page struct {
 	scheduled bool // whether look is a stored row
 	ended     bool // a look ended with one of the entries
 	asked     bool // the schedule may have changed
+	changed   bool // what the buyer's page shows may have changed
 }
 
 // line is the key of one sum.
@@ -90,6 +91,7 @@ func (b *book) decide(p *page, e Entry, policy payment.Policy) {
 		Kind: e.Event.Kind, Source: e.Event.Source, From: from.String(), To: s.State.String(), Details: details, TraceID: e.TraceID})
 	b.count(s, d.Stats)
 	p.asked = p.asked || from != s.State
+	p.changed = p.changed || from != s.State
 	for _, effect := range d.Effects {
 		b.order(p, effect)
 	}

@@ -185,6 +185,9 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) err
 	if err := store.SetLooks(ctx, tx, b.set, b.drop, b.release); err != nil {
 		return err
 	}
+	if err := store.NotifyCheckouts(ctx, tx, b.shown()); err != nil {
+		return err
+	}
 	found, err := store.Unpark(ctx, tx, b.findable, b.now)
 	if err != nil {
 		return err

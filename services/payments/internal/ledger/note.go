@@ -70,11 +70,11 @@ func (p *page) note(e Entry) {
 	}
 	if c := e.Charge; c != nil {
 		s.Charge = completed(s.Charge, *c)
-		p.asked = true
+		p.asked, p.changed = true, true
 	}
 	if e.QRExpiresAt != nil {
 		end := moment(*e.QRExpiresAt)
-		s.QRExpiresAt, p.asked = &end, true
+		s.QRExpiresAt, p.asked, p.changed = &end, true, true
 	}
 	if e.Hint {
 		p.look.HintAt, p.asked = &at, true

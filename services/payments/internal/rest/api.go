@@ -16,6 +16,7 @@ import (
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/services/payments/internal/door"
+	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 // api translates /v1 between JSON and gRPC.
@@ -24,7 +25,7 @@ type api struct {
 	routes *routes
 }
 
-func newAPI(conn *grpc.ClientConn, clients clientAddrs) (*api, error) {
+func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
 		deliveryv1.PixelsService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
@@ -39,7 +40,7 @@ func newAPI(conn *grpc.ClientConn, clients clientAddrs) (*api, error) {
 		// Authorization passes by itself. Nothing else that a client writes becomes metadata, and no metadata headers.
 		runtime.WithIncomingHeaderMatcher(nothing), runtime.WithOutgoingHeaderMatcher(nothing), runtime.WithOutgoingTrailerMatcher(nothing),
 		runtime.WithMetadata(func(_ context.Context, r *http.Request) metadata.MD {
-			if addr := clients.of(r); addr.IsValid() {
+			if addr := clients.Client(r); addr.IsValid() {
 				return metadata.Pairs(door.ClientAddrKey, addr.String())
 			}
 			return nil

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/baixapay/baixa/services/payments/internal/door"
+	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 // MaxBody is the size of the largest request, in bytes; above it the answer is 413.
@@ -39,17 +40,19 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// TrustedProxies may say for whom they ask, in X-Forwarded-For. Nobody else may.
 	TrustedProxies []netip.Prefix
+	// Pay serves /pay/…, Go serves /go/…: pages for people. Nil: they are 404. They make their own spans, for their URLs are secrets.
+	Pay, Go http.Handler
 	// Version is told by the API's description. Empty: "development".
 	Version string
 }
 
-// New returns the handler of /v1/…, /webhook/payment/…, /openapi.json, /docs, /healthz and /readyz; all else is 404. The paths
+// New returns the handler of /v1/…, /webhook/payment/…, /pay/…, /go/…, /openapi.json, /docs, /healthz and /readyz; all else is 404. The paths
 // are absolute: mount it where the others are at the root.
 func New(c Config) (http.Handler, error) {
 	if c.Conn == nil || c.Webhooks == nil || c.Ready == nil {
 		return nil, errors.New("rest: Conn, Webhooks and Ready are required")
 	}
-	clients := clientAddrs{trusted: c.TrustedProxies}
+	clients := visitor.Proxies{Trusted: c.TrustedProxies}
 	api, err := newAPI(c.Conn, clients)
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
@@ -79,12 +82,16 @@ func New(c Config) (http.Handler, error) {
 		otelhttp.WithPublicEndpointFn(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, webhookPath) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		switch r.URL.Path { // probes are not worth a span
-		case "/healthz":
+		switch path := r.URL.Path; {
+		case c.Pay != nil && strings.HasPrefix(path, "/pay/"):
+			c.Pay.ServeHTTP(w, r)
+		case c.Go != nil && strings.HasPrefix(path, "/go/"):
+			c.Go.ServeHTTP(w, r)
+		case path == "/healthz": // probes are not worth a span
 			read(w, r, func(w http.ResponseWriter, r *http.Request) {
 				writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 			})
-		case "/readyz":
+		case path == "/readyz":
 			read(w, r, func(w http.ResponseWriter, r *http.Request) { serveReady(w, r, c.Ready) })
 		default:
 			traced.ServeHTTP(w, r)

@@ -13,6 +13,7 @@ import (
 
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/services/payments/internal/door"
+	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 const webhookPath = "/webhook/payment"
@@ -23,13 +24,13 @@ const webhookPath = "/webhook/payment"
 type webhooks struct {
 	server  *door.Webhooks
 	headers []header
-	clients clientAddrs
+	clients visitor.Proxies
 }
 
 // header is a name as net/http keeps it and as the inbox does.
 type header struct{ canonical, lower string }
 
-func newWebhooks(server *door.Webhooks, names []string, clients clientAddrs) *webhooks {
+func newWebhooks(server *door.Webhooks, names []string, clients visitor.Proxies) *webhooks {
 	h := &webhooks{server: server, clients: clients}
 	for _, name := range names {
 		h.headers = append(h.headers, header{http.CanonicalHeaderKey(name), strings.ToLower(name)})
@@ -79,7 +80,7 @@ func (h *webhooks) receive(w http.ResponseWriter, r *http.Request, part [3]strin
 			req.Headers[name.lower] = strings.Join(values, ", ")
 		}
 	}
-	if a := h.clients.of(r); a.IsValid() {
+	if a := h.clients.Client(r); a.IsValid() {
 		req.RemoteAddr = a.String()
 	}
 	resp, err := h.server.ReceiveWebhook(r.Context(), req)

@@ -44,13 +44,13 @@ func (s *Server) CreatePayment(ctx context.Context, r *paymentsv1.CreatePaymentR
 	// A repetition of a request whose charge is not known asks for it again: the gateways make one charge a reference.
 	uncharged := sale.State == payment.Pending && sale.Charge.ID == "" && sale.Charge.Hash == "" && sale.Charge.CopyPaste == ""
 	if !recorded[0].Created && !uncharged {
-		return &paymentsv1.CreatePaymentResponse{Payment: message(sale, nil)}, refusedBefore(sale)
+		return &paymentsv1.CreatePaymentResponse{Payment: s.message(sale, nil)}, refusedBefore(sale)
 	}
 	sale, err = s.charge(ctx, sale, r, recorded[0].Created)
 	if err != nil {
 		return nil, err
 	}
-	return &paymentsv1.CreatePaymentResponse{Payment: message(sale, nil), Created: recorded[0].Created}, nil
+	return &paymentsv1.CreatePaymentResponse{Payment: s.message(sale, nil), Created: recorded[0].Created}, nil
 }
 
 // refusedBefore repeats a provider's refusal to whoever repeats the request.

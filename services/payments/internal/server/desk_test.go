@@ -47,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.Server, err = New(Config{Store: store.New(pool), Ledger: books, Gateways: d.gateways.Gateways(), Accounts: d.gateways.Accounts(),
-		Delivery: &deliveryLeaf{}, Notifier: &notifierLeaf{}, WebhookURL: "https://baixa.example"})
+		Delivery: &deliveryLeaf{}, Notifier: &notifierLeaf{}, WebhookURL: "https://baixa.example", PublicURL: "https://baixa.example/"})
 	if err != nil {
 		t.Fatal(err)
 	}

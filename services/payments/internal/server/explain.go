@@ -54,9 +54,9 @@ func (s *Server) ExplainPayment(ctx context.Context, r *paymentsv1.ExplainPaymen
 	story := explain.Tell(in)
 	out := &paymentsv1.ExplainPaymentResponse{MatchedBy: found[0].By, Summary: story.Summary, Next: story.Next, Action: story.Action}
 	if in.Look != nil {
-		out.Payment = message(sale, &in.Look.DueAt)
+		out.Payment = s.message(sale, &in.Look.DueAt)
 	} else {
-		out.Payment = message(sale, nil)
+		out.Payment = s.message(sale, nil)
 	}
 	for _, l := range story.Timeline {
 		out.Timeline = append(out.Timeline, &paymentsv1.TimelineEntry{At: timestamppb.New(l.At), Service: l.Service, Kind: string(l.Kind),

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -37,7 +38,7 @@ func stateOf(s paymentsv1.PaymentStatus) payment.State {
 
 // message is a sale as callers see it. next is when it is looked at next, nil for never again. The buyer's document is never
 // kept, so it is never returned.
-func message(s store.Sale, next *time.Time) *paymentsv1.Payment {
+func (srv *Server) message(s store.Sale, next *time.Time) *paymentsv1.Payment {
 	out := &paymentsv1.Payment{Id: s.ID.String(), MerchantId: s.MerchantID.String(), BotId: s.BotID.String(), AccountId: s.AccountID.String(),
 		Provider: s.Provider, Status: states[s.State], StatusReason: string(s.ReviewReason), Amount: sum(s.Amount, s.Currency),
 		Charge: &paymentsv1.Charge{Id: s.Charge.ID, Hash: s.Charge.Hash, Reference: s.Charge.Reference, CopyPaste: s.Charge.CopyPaste,
@@ -46,7 +47,7 @@ func message(s store.Sale, next *time.Time) *paymentsv1.Payment {
 		Product:    &paymentsv1.Product{Name: s.ProductName, AccessUrl: s.AccessURL, ContactText: s.ContactText},
 		Tracking:   &typev1.Tracking{},
 		ExternalId: s.ExternalID, CreatedAt: timestamppb.New(s.CreatedAt), PaidAt: stamp(s.PaidAt), UpdatedAt: timestamppb.New(s.UpdatedAt),
-		BotExternalId: s.BotExternalID,
+		BotExternalId: s.BotExternalID, PayUrl: srv.payURL(s.PageKey),
 		Knowledge: &paymentsv1.Knowledge{LastPollAt: stamp(s.LastPollAt), LastOutcome: s.LastOutcome, LastProviderStatus: s.LastProviderStatus,
 			Polls: int32(s.Polls), Hints: int32(s.Hints), NextPollAt: stamp(next)},
 		Fulfilment: &paymentsv1.Fulfilment{TokenIssuedAt: stamp(s.TokenIssuedAt), Message: s.Message, MessageReason: s.MessageReason,
@@ -61,6 +62,14 @@ func message(s store.Sale, next *time.Time) *paymentsv1.Payment {
 		out.TraceId = link.SpanContext.TraceID().String()
 	}
 	return out
+}
+
+// payURL is where a sale's buyer pays.
+func (srv *Server) payURL(key string) string {
+	if srv.PublicURL == "" || key == "" {
+		return ""
+	}
+	return strings.TrimRight(srv.PublicURL, "/") + "/pay/" + key
 }
 
 func sum(a money.Amount, currency string) *typev1.Money {

@@ -24,7 +24,7 @@ func (s *Server) GetPayment(ctx context.Context, r *paymentsv1.GetPaymentRequest
 	if err != nil {
 		return nil, err
 	}
-	return &paymentsv1.GetPaymentResponse{Payment: message(sale, next)}, nil
+	return &paymentsv1.GetPaymentResponse{Payment: s.message(sale, next)}, nil
 }
 
 // next is when a sale is looked at next, nil for never again.
@@ -76,7 +76,7 @@ func (s *Server) ListPayments(ctx context.Context, r *paymentsv1.ListPaymentsReq
 		out.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(last.CreatedAt.UTC().Format(time.RFC3339Nano) + "," + last.ID.String()))
 	}
 	for _, sale := range sales {
-		out.Payments = append(out.Payments, message(sale, nil))
+		out.Payments = append(out.Payments, s.message(sale, nil))
 	}
 	return out, nil
 }
@@ -129,7 +129,7 @@ func (s *Server) RecheckPayment(ctx context.Context, r *paymentsv1.RecheckPaymen
 	if err != nil {
 		return nil, err
 	}
-	return &paymentsv1.RecheckPaymentResponse{Payment: message(sale, next), NextPollAt: stamp(next)}, nil
+	return &paymentsv1.RecheckPaymentResponse{Payment: s.message(sale, next), NextPollAt: stamp(next)}, nil
 }
 
 // ReviewPayment decides a doubt, through the ledger like everything else.
@@ -168,5 +168,5 @@ func (s *Server) ReviewPayment(ctx context.Context, r *paymentsv1.ReviewPaymentR
 	if events[sale.EventCount-1].Details["why"] == string(payment.WhyNothingToReview) { // somebody else's answer came first
 		return nil, rpcerr.Precondition("the payment is " + sale.State.String() + "; it was reviewed a moment ago")
 	}
-	return &paymentsv1.ReviewPaymentResponse{Payment: message(sale, nil)}, nil
+	return &paymentsv1.ReviewPaymentResponse{Payment: s.message(sale, nil)}, nil
 }

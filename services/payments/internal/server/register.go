@@ -34,7 +34,7 @@ func (s *Server) RegisterPayment(ctx context.Context, r *paymentsv1.RegisterPaym
 	if err := errors.Join(err, errs[0]); err != nil {
 		return nil, err
 	}
-	return &paymentsv1.RegisterPaymentResponse{Payment: message(recorded[0].Sale, nil), Created: recorded[0].Created}, nil
+	return &paymentsv1.RegisterPaymentResponse{Payment: s.message(recorded[0].Sale, nil), Created: recorded[0].Created}, nil
 }
 
 // BatchRegisterPayments registers each sale for itself.
@@ -207,7 +207,7 @@ func newSale(ctx context.Context, m payment.MerchantID, bot store.Bot, account p
 	created time.Time, buyer *paymentsv1.Buyer, product *paymentsv1.Product) store.Sale {
 	return store.Sale{
 		Payment: payment.Payment{ID: payment.ID(newID()), MerchantID: m, State: payment.Pending, Amount: amount, Currency: money.BRL, CreatedAt: created.UTC()},
-		BotID:   bot.ID, BotExternalID: bot.ExternalID, AccountID: account, Provider: provider, SaleKey: auth.Random(),
+		BotID:   bot.ID, BotExternalID: bot.ExternalID, AccountID: account, Provider: provider, SaleKey: auth.Random(), PageKey: auth.Random(),
 		TelegramID: buyer.GetTelegramId(), BuyerName: buyer.GetName(), BuyerEmail: buyer.GetEmail(), BuyerPhone: buyer.GetPhone(),
 		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), ContactText: product.GetContactText(),
 		Traceparent: telemetry.Carrier(ctx)}

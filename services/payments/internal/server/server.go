@@ -29,6 +29,8 @@ type Config struct {
 	Notifier notifierv1.NotifierServiceClient
 	// WebhookURL is the public https://host that providers are told to post to. Empty: they are told nothing.
 	WebhookURL string
+	// PublicURL is the public https://host of buyers' pages. Empty: no links to them are given out.
+	PublicURL string
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }

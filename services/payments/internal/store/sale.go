@@ -20,7 +20,8 @@ type Sale struct {
 	Provider           string
 	EventCount         int // number of the last event in its history
 	Charge             Charge
-	SaleKey            string
+	SaleKey            string // stands in the URL that the provider is told to post to
+	PageKey            string // stands in the URL of the buyer's page; empty: there is none
 	ExternalID         string // empty: none
 	IdempotencyKey     string // empty: none
 	RequestHash        []byte // of what the caller asked for, to tell a repetition from a conflict
@@ -69,7 +70,7 @@ type Knowledge struct {
 const saleColumns = `
 p.merchant_id, p.id, p.bot_id, p.account_id, p.provider, p.state, p.facts, p.event_count, p.amount_centavos, p.currency,
 p.charge_id, p.charge_hash, p.charge_reference, p.copy_paste, p.qr_expires_at, p.sale_key,
-COALESCE(p.external_id, ''), COALESCE(p.idempotency_key, ''), p.request_hash, p.telegram_id, p.buyer_name, p.buyer_email, p.buyer_phone,
+p.page_key, COALESCE(p.external_id, ''), COALESCE(p.idempotency_key, ''), p.request_hash, p.telegram_id, p.buyer_name, p.buyer_email, p.buyer_phone,
 p.product_name, p.access_url, p.contact_text, p.tracking, p.campaign, p.delivered_elsewhere,
 p.token_issued_at, p.message, p.message_reason, p.message_sent_at, p.opened_at, p.purchase,
 p.polls, p.hints, p.last_poll_at, p.looked_at, p.last_outcome, p.last_provider_status, p.traceparent, p.created_at, p.updated_at,
@@ -78,7 +79,7 @@ p.polls, p.hints, p.last_poll_at, p.looked_at, p.last_outcome, p.last_provider_s
 func (s *Sale) targets() []any {
 	return []any{&s.MerchantID, &s.ID, &s.BotID, &s.AccountID, &s.Provider, &s.State, &s.Facts, &s.EventCount, (*int64)(&s.Amount), &s.Currency,
 		&s.Charge.ID, &s.Charge.Hash, &s.Charge.Reference, &s.Charge.CopyPaste, &s.QRExpiresAt, &s.SaleKey,
-		&s.ExternalID, &s.IdempotencyKey, &s.RequestHash, &s.TelegramID, &s.BuyerName, &s.BuyerEmail, &s.BuyerPhone,
+		&s.PageKey, &s.ExternalID, &s.IdempotencyKey, &s.RequestHash, &s.TelegramID, &s.BuyerName, &s.BuyerEmail, &s.BuyerPhone,
 		&s.ProductName, &s.AccessURL, &s.ContactText, &s.Tracking, &s.Campaign, &s.DeliveredElsewhere,
 		&s.TokenIssuedAt, &s.Message, &s.MessageReason, &s.MessageSentAt, &s.OpenedAt, &s.Purchase,
 		&s.Polls, &s.Hints, &s.LastPollAt, &s.LookedAt, &s.LastOutcome, &s.LastProviderStatus, &s.Traceparent, &s.CreatedAt, &s.UpdatedAt, &s.BotExternalID}

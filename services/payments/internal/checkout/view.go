@@ -1,0 +1,182 @@
+package checkout
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+	"github.com/baixapay/baixa/services/payments/internal/visitor"
+)
+
+//go:embed page.html
+var source string
+
+// view is what the template shows.
+type view struct {
+	Words   words
+	Kind    kind
+	Mark    string // "go", "wait" or "off"
+	Nonce   string
+	Product string
+	Amount  string
+	Seller  string
+	Code    string // copia-e-cola; empty: none to show
+	QR      *QR
+	Left    int // seconds until the code ends; 0: not known
+	LeftHas bool
+	Ends    string // the same for machines
+	Link    template.URL
+	Legal   string
+	Live    bool   // the page waits for a change
+	Since   string // the version that is shown
+	Refresh int    // seconds after which the page asks again without being told; 0: never
+}
+
+// show renders a sale.
+func (h *Handler) show(ctx context.Context, w http.ResponseWriter, r *http.Request, lang language, sale *store.Checkout) {
+	now := h.Now()
+	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, sale.Provider, sale.Seller),
+		Since: version(store.Shown{State: sale.State, HasCode: sale.Charge.CopyPaste != "", QRExpiresAt: sale.QRExpiresAt})}
+	v.Kind = kindOf(sale, now)
+	v.Live = waits(sale.State) || sale.State == payment.NeedsReview || sale.State == payment.Disputed
+	if v.Live {
+		v.Refresh = 10 // of a page without JavaScript
+	}
+	switch v.Kind {
+	case pagePaid:
+		link, err := h.Link(ctx, sale.Sale)
+		if err != nil {
+			slog.WarnContext(ctx, "delivery link not shown yet", slog.String("payment_id", sale.ID.String()), slog.Any("error", err))
+			v.Kind, v.Live, v.Refresh = pagePreparing, false, 3
+			break
+		}
+		if u, err := url.Parse(link); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+			v.Link = template.URL(link)
+		}
+	case pagePending:
+		v.Code = sale.Charge.CopyPaste
+		qr, err := newQR(v.Code)
+		if err != nil { // the text can be paid all the same
+			slog.WarnContext(ctx, "QR code not drawn", slog.String("payment_id", sale.ID.String()), slog.Any("error", err))
+		} else {
+			v.QR = &qr
+		}
+		if end := sale.QRExpiresAt; end != nil {
+			v.LeftHas, v.Left, v.Ends = true, int((end.Sub(now)+time.Second-1)/time.Second), end.UTC().Format(time.RFC3339)
+			v.Refresh = min(v.Refresh, max(1, v.Left))
+		}
+	}
+	v.Mark = marks[v.Kind]
+	v.Words = say(lang, v.Kind)
+	v.Words.Left = left(lang, v.Left)
+	h.write(w, r, http.StatusOK, v)
+}
+
+// kindOf is the page of a sale. A code whose time is over by the clock is shown as over, whoever notices it later.
+func kindOf(s *store.Checkout, now time.Time) kind {
+	switch s.State {
+	case payment.Pending:
+		switch {
+		case s.QRExpiresAt != nil && !now.Before(*s.QRExpiresAt):
+			return pageExpired
+		case s.Charge.CopyPaste == "":
+			return pageMaking
+		}
+		return pagePending
+	case payment.Paid:
+		if s.DeliveredElsewhere {
+			return pageElsewhere
+		}
+		return pagePaid
+	case payment.Expired:
+		return pageExpired
+	case payment.Failed:
+		return pageFailed
+	case payment.Cancelled:
+		return pageCancelled
+	case payment.NeedsReview:
+		return pageReview
+	case payment.Disputed:
+		return pageDisputed
+	}
+	return pageReturned // refunded or charged back
+}
+
+// version changes when the page of a sale must be read again.
+func version(s store.Shown) string {
+	out := s.State.String()
+	if waits(s.State) {
+		if s.HasCode {
+			out += ".code"
+		}
+		if s.QRExpiresAt != nil {
+			out += "." + strconv.FormatInt(s.QRExpiresAt.Unix(), 36)
+		}
+	}
+	return out
+}
+
+// plain shows a page that says nothing about any sale.
+func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k kind, status int) {
+	v := &view{Words: say(lang, k), Kind: k, Mark: marks[k]}
+	if k == pageUnavailable {
+		v.Refresh = 5
+	}
+	h.write(w, r, status, v)
+}
+
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
+	v.Nonce = visitor.Nonce()
+	var body bytes.Buffer
+	if err := h.page.Execute(&body, v); err != nil {
+		slog.ErrorContext(r.Context(), "checkout page not rendered", slog.Any("error", err))
+		http.Error(w, "Tente de novo em instantes. / Please try again in a moment.", http.StatusInternalServerError)
+		return
+	}
+	h.headers(w.Header(), v)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body.Bytes()) // the visitor may be gone; there is nobody to tell
+	}
+}
+
+// headers allow exactly what the page has: its own style and script by nonce, and its own stream.
+func (h *Handler) headers(to http.Header, v *view) {
+	script, connect, form := "'none'", "'none'", "'none'"
+	if v.Live || v.Refresh > 0 {
+		script, connect = "'nonce-"+v.Nonce+"'", "'self'"
+	}
+	if v.Kind == pagePreview {
+		form = "'self'"
+	}
+	to.Set("Content-Security-Policy", strings.Join([]string{"default-src 'none'", "style-src 'nonce-" + v.Nonce + "'", "script-src " + script,
+		"connect-src " + connect, "form-action " + form, "base-uri 'none'", "frame-ancestors 'none'"}, "; "))
+	to.Set("Content-Type", "text/html; charset=utf-8")
+	to.Set("Content-Language", string(v.Words.Lang))
+	to.Set("Vary", "Accept-Language, User-Agent")
+	h.secret(to)
+	to.Set("X-Frame-Options", "DENY")
+	to.Set("Cross-Origin-Opener-Policy", "same-origin")
+	to.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+}
+
+// secret is what everything under a secret URL says.
+func (h *Handler) secret(to http.Header) {
+	to.Set("Cache-Control", "no-store, private")
+	to.Set("Referrer-Policy", "no-referrer")
+	to.Set("X-Content-Type-Options", "nosniff")
+	to.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
+	if h.Secure {
+		to.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}

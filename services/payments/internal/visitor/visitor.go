@@ -1,0 +1,101 @@
+// Package visitor tells who comes to the pages that payments serves: from which address, whether a person or a program, in which
+// language, and whether the address has guessed too often.
+//
+// It refuses to know what the pages are about, and to believe a header of anybody but a trusted proxy.
+package visitor
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// machines are parts of User-Agents, in lower case, of programs that fetch links without a person: previews of messengers and
+// networks, search engines, HTTP libraries. The browsers inside Telegram, Instagram or Facebook are people: whole product names only.
+var machines = []string{
+	"telegrambot", "whatsapp/", "facebookexternalhit", "facebookcatalog", "facebot", "meta-externalagent", "meta-externalfetcher",
+	"twitterbot", "linkedinbot", "slackbot", "slack-imgproxy", "discordbot", "skypeuripreview", "microsoftpreview", "viberbot",
+	"vkshare", "pinterestbot", "redditbot", "embedly", "iframely", "mattermost", "signal-link", "snapchat url preview",
+	"googlebot", "googleother", "google-inspectiontool", "google-extended", "google-read-aloud", "adsbot-google", "mediapartners-google",
+	"apis-google", "feedfetcher", "google-safety", "googleimageproxy", "google web preview", "bingbot", "bingpreview", "adidxbot",
+	"applebot", "duckduckbot", "yandex.com/bots", "yandexbot", "baiduspider", "petalbot", "bytespider", "semrushbot", "ahrefsbot",
+	"mj12bot", "dotbot", "gptbot", "chatgpt-user", "oai-searchbot", "claudebot", "ccbot", "amazonbot", "virustotal", "safebrowsing",
+	"urlscan", "curl/", "wget/", "python-", "aiohttp/", "go-http-client", "java/", "okhttp/", "node-fetch", "axios/", "libwww-perl",
+	"apache-httpclient", "php/", "guzzlehttp", "ruby", "scrapy",
+	// What crawlers of any name write.
+	"+http://", "+https://", "crawler", "spider;", "spider/", "link preview", "linkpreview", "url preview",
+}
+
+// IsMachine reports whether no person reads the answer: HEAD, a browser that fetches ahead, a known program, or one that does not
+// say what it is.
+func IsMachine(r *http.Request) bool {
+	agent := strings.ToLower(strings.TrimSpace(r.UserAgent()))
+	if r.Method == http.MethodHead || agent == "" || prefetches(r.Header) {
+		return true
+	}
+	for _, m := range machines {
+		if strings.Contains(agent, m) {
+			return true
+		}
+	}
+	return false
+}
+
+// prefetches reports whether a browser asks before its person does.
+func prefetches(h http.Header) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		v := strings.ToLower(h.Get(name))
+		if strings.Contains(v, "prefetch") || strings.Contains(v, "prerender") || strings.Contains(v, "preview") {
+			return true
+		}
+	}
+	return false
+}
+
+// English reports whether Accept-Language (RFC 9110, section 12.5.4) clearly prefers English; everything else is Portuguese.
+func English(accept string) bool {
+	var pt, en float64
+	for i, part := range strings.Split(accept, ",") {
+		if i == 32 {
+			break
+		}
+		tag, params, _ := strings.Cut(part, ";")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			parsed, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(parsed >= 0 && parsed <= 1) {
+				continue
+			}
+			q = parsed
+		}
+		switch primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-"); primary {
+		case "pt":
+			pt = max(pt, q)
+		case "en":
+			en = max(en, q)
+		}
+	}
+	return en > pt
+}
+
+// Nonce is for one page's content security policy.
+func Nonce() string {
+	var b [18]byte
+	rand.Read(b[:]) // never fails: it stops the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Clip cuts s to at most n bytes at a character's edge and takes out what PostgreSQL cannot hold.
+func Clip(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
