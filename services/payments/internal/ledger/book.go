@@ -225,6 +225,7 @@ func (b *book) schedule() {
 		p.look.MerchantID, p.look.PaymentID, p.look.AccountID = p.sale.MerchantID, p.sale.ID, p.sale.AccountID
 		p.look.Provider, p.look.CreatedAt = p.sale.Provider, p.sale.CreatedAt
 		p.look.DueAt, p.look.Reason = next.At, string(next.Why)
+		p.look.Lane = next.Lane(p.sale.CreatedAt, b.now)
 		b.set = append(b.set, p.look)
 		b.work.Looks = b.work.Looks || !next.At.After(b.now)
 	}

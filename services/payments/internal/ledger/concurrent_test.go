@@ -62,7 +62,7 @@ func TestApply_manySalesInAnyOrderNeverWaitInACircle(t *testing.T) {
 		})
 		wg.Go(func() { // looks that are claimed and given back meanwhile
 			for range rounds {
-				claimed, err := b.store.ClaimLooks(context.Background(), b.account, b.now.Add(time.Hour), b.now.Add(time.Hour+time.Duration(w)*time.Millisecond), 20, 5)
+				claimed, err := b.store.ClaimLooks(context.Background(), b.now.Add(time.Hour), []store.Share{{AccountID: b.account, Newest: 20, Oldest: 5, Lease: b.now.Add(time.Hour + time.Duration(w)*time.Millisecond)}})
 				rand.Shuffle(len(claimed), func(i, j int) { claimed[i], claimed[j] = claimed[j], claimed[i] })
 				errs <- err
 				errs <- b.store.ReturnLooks(context.Background(), claimed)

@@ -66,6 +66,12 @@ func New(c Config) (*Ledger, error) {
 	return l, nil
 }
 
+// MinInterval is the shortest distance between two looks at one sale of a merchant at a provider.
+func (l *Ledger) MinInterval(m payment.MerchantID, provider string) time.Duration {
+	_, policy := l.policy(m, provider)
+	return policy.MinInterval
+}
+
 // Entry is one event of one sale, with what it carries beside the domain's part.
 type Entry struct {
 	store.Key

@@ -173,7 +173,7 @@ func TestSchedule_saleOfTomorrowWasNotLookedAtYet(t *testing.T) {
 func TestSchedule_lookThatEndsAfterTheSaleWasSettled(t *testing.T) {
 	b := newBench(t)
 	s := b.sale1()
-	claimed, err := b.store.ClaimLooks(t.Context(), b.account, b.now, b.now.Add(time.Minute), 1, 0)
+	claimed, err := b.store.ClaimLooks(t.Context(), b.now, []store.Share{{AccountID: b.account, Newest: 1, Lease: b.now.Add(time.Minute)}})
 	if err != nil || len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}

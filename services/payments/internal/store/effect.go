@@ -71,6 +71,28 @@ func (s *Store) ClaimEffects(ctx context.Context, kind string, now, lease time.T
 	return out, nil
 }
 
+const renewEffects = `
+UPDATE effects e SET leased_until = $4
+FROM (
+    SELECT k.merchant_id, k.payment_id, k.key
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (merchant_id, payment_id, key)
+    JOIN effects k ON k.merchant_id = r.merchant_id AND k.payment_id = r.payment_id AND k.key = r.key AND k.leased_until < $4
+    ORDER BY k.merchant_id, k.payment_id, k.key FOR UPDATE OF k SKIP LOCKED
+) AS w
+WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key`
+
+// RenewEffects holds claimed effects until a later moment; those that have ended or were given back stay as they are.
+func (s *Store) RenewEffects(ctx context.Context, effects []Effect, until time.Time) error {
+	c := newColumns(len(effects), 3)
+	for _, e := range effects {
+		c.add(e.MerchantID, e.PaymentID, e.Name)
+	}
+	if _, err := s.pool.Exec(ctx, renewEffects, append(c.args, until)...); err != nil {
+		return fmt.Errorf("renew effects: %w", err)
+	}
+	return nil
+}
+
 const finishEffects = `
 DELETE FROM effects e USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS w (merchant_id, payment_id, key)
 WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key`

@@ -20,7 +20,7 @@ func (b *bench) look(n tenant, name string, due time.Duration) Look {
 	b.t.Helper()
 	s := b.insert(b.sale(n, name))[0]
 	return Look{MerchantID: s.MerchantID, PaymentID: s.ID, AccountID: s.AccountID, Provider: s.Provider, CreatedAt: s.CreatedAt,
-		DueAt: b.now.Add(due), Reason: "young"}
+		DueAt: b.now.Add(due), Reason: "young", Lane: payment.LaneYoung}
 }
 
 func (b *bench) set(looks ...Look) {
@@ -30,7 +30,7 @@ func (b *bench) set(looks ...Look) {
 
 func (b *bench) claim(n tenant, newest, oldest int) []Claimed {
 	b.t.Helper()
-	got, err := b.ClaimLooks(b.t.Context(), n.account, b.now, b.now.Add(time.Minute), newest, oldest)
+	got, err := b.ClaimLooks(b.t.Context(), b.now, []Share{{AccountID: n.account, Newest: newest, Oldest: oldest, Lease: b.now.Add(time.Minute)}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestSetLooks_keepsEveryField(t *testing.T) {
 	check()
 	changed := l
 	changed.Unanswered, changed.HintAt, changed.BuyerUntil, changed.WantAt, changed.RetryAfter = 0, nil, nil, nil, 0
-	changed.DueAt, changed.Reason, changed.CreatedAt = b.now, "dense", b.now
+	changed.DueAt, changed.Reason, changed.CreatedAt, changed.Lane = b.now, "dense", b.now, payment.LaneFresh
 	b.set(changed)
 	created := l.CreatedAt
 	l = changed
@@ -92,9 +92,9 @@ func TestClaimLooks_newestFirstAndTheOldestGetTheirShare(t *testing.T) {
 		looks = append(looks, l)
 	}
 	hinted, later := b.look(b.one, "hinted", -time.Second), b.look(b.one, "later", time.Second)
-	hinted.CreatedAt, hinted.Reason = b.now.Add(-99*time.Hour), "hint"
+	hinted.CreatedAt, hinted.Reason, hinted.Lane = b.now.Add(-99*time.Hour), "hint", payment.LaneUrgent
 	waited := b.look(b.one, "hint of old", -time.Second)
-	waited.CreatedAt, waited.HintAt = b.now.Add(-98*time.Hour), ptr(b.now.Add(-time.Hour)) // its hint was answered an hour ago
+	waited.CreatedAt, waited.HintAt, waited.Lane = b.now.Add(-98*time.Hour), ptr(b.now.Add(-time.Hour)), payment.LaneOld // its hint was answered an hour ago
 	b.set(append(slices.Clone(looks), hinted, later, waited)...)
 	want := map[payment.ID]bool{hinted.PaymentID: true, looks[9].PaymentID: true, looks[8].PaymentID: true, looks[0].PaymentID: true}
 	if d := cmp.Diff(want, ids(b.claim(b.one, 3, 1))); d != "" {
@@ -218,10 +218,10 @@ func TestDueAccounts_skipsIdleHeldAndLeased(t *testing.T) {
 		}
 		out := map[payment.AccountID]bool{}
 		for _, a := range got {
-			if out[a] {
-				t.Errorf("%s is listed twice", a)
+			if out[a.AccountID] {
+				t.Errorf("%v is listed twice", a)
 			}
-			out[a] = true
+			out[a.AccountID] = true
 		}
 		return out
 	}

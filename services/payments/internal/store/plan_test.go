@@ -84,6 +84,7 @@ func TestPlans_hotStatementsReadIndexes(t *testing.T) {
 	b.exec(fillEffects)
 	b.exec(fillWebhooks, b.now)
 	b.exec(`ANALYZE payments.payments, payments.looks, payments.effects, payments.webhooks`)
+	accounts := []payment.AccountID{b.one.account}
 	m, lease := []payment.MerchantID{b.one.merchant}, b.now.Add(time.Minute)
 	id, texts, moments := []payment.ID{{1}}, []string{"x"}, []time.Time{b.now}
 	for name, c := range map[string]struct {
@@ -91,8 +92,10 @@ func TestPlans_hotStatementsReadIndexes(t *testing.T) {
 		args []any
 		want []string // indexes that must be read
 	}{
-		"claimLooks":    {claimLooks, []any{b.one.account, b.now, lease, 75, 25}, []string{"looks_due", "looks_pkey"}},
+		"claimLooks":    {claimLooks, []any{accounts, []int{75}, []int{25}, []time.Time{lease}, b.now}, []string{"looks_due", "looks_pkey"}},
 		"dueAccounts":   {dueAccounts, []any{b.now, []payment.AccountID{}}, []string{"looks_due"}},
+		"renewLooks":    {renewLooks, []any{m, id, moments, lease}, []string{"looks_pkey"}},
+		"renewEffects":  {renewEffects, []any{m, id, texts, lease}, []string{"effects_pkey"}},
 		"claimEffects":  {claimEffects, []any{"deliver", b.now, lease, 200}, []string{"effects_due", "effects_pkey"}},
 		"claimWebhooks": {claimWebhooks, []any{b.now, lease, 200}, []string{"webhooks_due", "webhooks_pkey"}},
 		"lockSales":     {lockSales, []any{m, id}, nil},

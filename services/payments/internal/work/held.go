@@ -30,6 +30,13 @@ func (h *held) until(a payment.AccountID, t time.Time) {
 	}
 }
 
+// forget lets all accounts go on: the clock by which they were held went back.
+func (h *held) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.at)
+}
+
 // calling notes that a call about an account began; the returned function that it ended.
 func (h *held) calling(a payment.AccountID, now time.Time) (ended func()) {
 	h.mu.Lock()

@@ -1,9 +1,11 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -11,6 +13,7 @@ import (
 
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/payments/internal/fair"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
@@ -18,37 +21,69 @@ import (
 
 // The looks: whatever is due is asked of its provider, and the ledger decides.
 
-// oldestShare is the part of each claim that goes to the sales that wait the longest, so that new traffic never starves them.
-const oldestShare = 4 // one in four
-
-// claimLooks shares a claim equally between the accounts that have something due, so that no merchant's backlog delays
-// another's; within an account the newest come first and the oldest get their share.
+// claimLooks deals a claim out between the accounts that have something due. What an account leaves of its share goes to those that took
+// all of theirs.
 func (w *Worker) claimLooks(ctx context.Context, limit int) ([]store.Claimed, error) {
 	now := w.Now()
 	accounts, err := w.Store.DueAccounts(ctx, now, w.held.list(now))
-	if err != nil || len(accounts) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	var out []store.Claimed
-	turn := w.turn.Add(1)
-	first := int(turn % uint64(len(accounts)))
-	for i := range accounts {
-		left := len(accounts) - i
-		share := (limit - len(out) + left - 1) / left
-		if share == 0 {
-			break
-		}
-		oldest := share / oldestShare
-		if int(turn%oldestShare) < share%oldestShare { // also a share of one goes to the oldest every fourth time
-			oldest++
-		}
-		claimed, err := w.Store.ClaimLooks(ctx, accounts[(first+i)%len(accounts)], now, now.Add(lease), share-oldest, oldest)
+	for len(accounts) > 0 && len(out) < limit {
+		claimed, more, err := w.claimOnce(ctx, now, limit-len(out), accounts)
 		if err != nil {
 			return out, err
 		}
-		out = append(out, claimed...)
+		out, accounts = append(out, claimed...), more
 	}
 	return out, nil
+}
+
+// claimOnce claims one deal, each account's looks in the order of its turns, and returns the accounts that may have more.
+func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accounts []store.DueAccount) (out []store.Claimed, more []store.DueAccount, err error) {
+	due := make([]fair.Account, len(accounts))
+	lease := make(map[payment.AccountID]time.Time, len(accounts))
+	for i, a := range accounts {
+		due[i] = fair.Account{ID: a.AccountID, Merchant: a.MerchantID, Weight: a.Weight}
+		lease[a.AccountID] = now.Add(w.lookLease(a.MerchantID, a.Provider))
+	}
+	var shares []store.Share
+	dealt := map[payment.AccountID]int{}
+	for _, s := range w.fair.Deal(limit, due) {
+		shares = append(shares, store.Share{AccountID: s.Account, Newest: s.Newest, Oldest: s.Oldest, Lease: lease[s.Account]})
+		dealt[s.Account] = s.Newest + s.Oldest
+	}
+	claimed, err := w.Store.ClaimLooks(ctx, now, shares)
+	if err != nil {
+		return nil, nil, err
+	}
+	newest, oldest := map[payment.AccountID][]store.Claimed{}, map[payment.AccountID][]store.Claimed{}
+	for _, c := range claimed {
+		end := newest
+		if c.Oldest {
+			end = oldest
+		}
+		end[c.AccountID] = append(end[c.AccountID], c)
+	}
+	for i, a := range due {
+		first, last := newest[a.ID], oldest[a.ID]
+		slices.SortFunc(first, func(x, y store.Claimed) int { return cmp.Or(cmp.Compare(x.Lane, y.Lane), y.DueAt.Compare(x.DueAt)) })
+		slices.SortFunc(last, func(x, y store.Claimed) int { return x.DueAt.Compare(y.DueAt) })
+		out = append(out, fair.Arrange(&w.fair, a.ID, first, last)...)
+		took := len(first) + len(last)
+		w.fair.Took(a, took)
+		if took > 0 && took == dealt[a.ID] {
+			more = append(more, accounts[i])
+		}
+	}
+	return out, more, nil
+}
+
+// lookLease is how long a claimed look is nobody else's. It is short, for a replica that dies is to be taken over within seconds, and held
+// while the look goes on. It is never shorter than the provider's rule, for nobody knows whether the dead one had asked.
+func (w *Worker) lookLease(m payment.MerchantID, provider string) time.Duration {
+	return max(lease, w.Ledger.MinInterval(m, provider)+leaseSlack)
 }
 
 // patience is how long a batch waits for its accounts. A provider that takes longer goes on by itself and delays only its own.
@@ -117,7 +152,9 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 	started := w.Now()
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	release := w.hold(ctx, claimed)
 	resp, err := w.Gateways.BatchGetPaymentStatus(call, req)
+	release()
 	if err == nil && len(resp.GetResults()) != len(claimed) {
 		err = fmt.Errorf("asked about %d charges, %d answers", len(claimed), len(resp.GetResults()))
 	}
@@ -137,6 +174,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 		}
 		entries = append(entries, entry(c, r, started, w.Now(), spanTrace(spans[i])))
 	}
+	w.fair.Asked(account, len(entries), len(back))
 	if len(back) > 0 {
 		if err := w.Store.ReturnLooks(ctx, back); err != nil {
 			slog.WarnContext(ctx, "looks not given back; their lease ends by itself", slog.Any("error", err))
@@ -149,9 +187,16 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 	return err
 }
 
+// hold renews the leases of looks that go on, until the returned function is called.
+func (w *Worker) hold(ctx context.Context, claimed []store.Claimed) (release func()) {
+	length := claimed[0].Lease.Sub(w.Now())
+	return w.every(ctx, renewAfter, func(ctx context.Context) error { return w.Store.RenewLooks(ctx, claimed, w.Now().Add(length)) })
+}
+
 // giveBack ends the leases of looks that could not be made.
 func (w *Worker) giveBack(ctx context.Context, account payment.AccountID, claimed []store.Claimed, cause error) error {
 	w.held.until(account, w.Now().Add(time.Second))
+	w.fair.Asked(account, len(claimed), 0) // it was not the budget
 	if err := w.Store.ReturnLooks(context.WithoutCancel(ctx), claimed); err != nil {
 		slog.WarnContext(ctx, "looks not given back; their lease ends by itself", slog.Any("error", err))
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -23,6 +22,7 @@ import (
 	"github.com/baixapay/baixa/internal/queue"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/payments/internal/fair"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
@@ -74,7 +74,9 @@ const (
 const (
 	callTimeout = 20 * time.Second // of one batch at a leaf
 	workTimeout = 40 * time.Second // of one batch in all
-	lease       = time.Minute      // longer than workTimeout and the grace of a stop
+	lease       = 10 * time.Second // until others take over what nobody holds any more; renewed while the work goes on
+	renewAfter  = 3 * time.Second
+	leaseSlack  = 5 * time.Second // more than a look's lease may have run when the provider is asked
 	idle        = time.Second
 	retryLimit  = 5 * time.Second // between claims while a leaf is away: what waits goes on soon after it is back
 )
@@ -86,7 +88,8 @@ type Worker struct {
 	Config
 	held  held
 	runs  runs
-	turn  atomic.Uint64 // of claimed looks, so that small shares are dealt out justly
+	fair  fair.Table
+	clock clock
 	slow  sync.WaitGroup
 	alive context.Context // of calls that outlast the batch that began them
 	kill  context.CancelFunc
@@ -110,9 +113,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
 	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 200, w.claimWebhooks, w.readWebhooks))
 	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 100, w.claimLooks, w.look))
-	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 200, w.claimDeliveries, w.deliver))
-	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 200, w.claimNews, w.tell))
-	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, w.claimTokens, w.changeTokens))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 200, w.claimDeliveries, w.holding(w.deliver)))
+	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 200, w.claimNews, w.holding(w.tell)))
+	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, w.claimTokens, w.holding(w.changeTokens)))
+	g.Add("clock", w.watchClock)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
 	err := g.Run(ctx)
