@@ -29,6 +29,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
 	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
+	Endpoint endpointCmd `cmd:"" help:"Webhooks to your own systems: make endpoints, test them, send again."`
 	Import   importCmd   `cmd:"" help:"Take over sales from another system."`
 	Bench    benchCmd    `cmd:"" help:"Measure: throughput, latency, memory; each against its baseline and goal."`
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`

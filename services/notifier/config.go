@@ -23,6 +23,10 @@ type Config struct {
 	TelegramMaxAge   time.Duration `name:"telegram-max-age" help:"Age at which a message that Telegram could not take is given up." env:"TELEGRAM_MAX_AGE" default:"72h"`
 	TelegramRetry    time.Duration `name:"telegram-retry" help:"Longest first wait before a message is tried again; it doubles up to 5 minutes." env:"TELEGRAM_RETRY" default:"1s"`
 
+	WebhookInFlight     int           `name:"webhook-in-flight" help:"Most webhooks without an answer, all endpoints together; endpoints that fail have at most half of them." env:"WEBHOOK_IN_FLIGHT" default:"256"`
+	WebhookTimeout      time.Duration `name:"webhook-timeout" help:"Time for an endpoint to answer one webhook." env:"WEBHOOK_TIMEOUT" default:"20s"`
+	WebhookDisableAfter time.Duration `name:"webhook-disable-after" help:"Time after which an endpoint that has only failed is disabled." env:"WEBHOOK_DISABLE_AFTER" default:"120h"`
+
 	MaxSockets int           `name:"max-sockets" help:"Most open streams of this process." env:"MAX_SOCKETS" default:"10000"`
 	SocketPing time.Duration `name:"socket-ping" help:"Time between two pings of a stream." env:"SOCKET_PING" default:"30s"`
 }
@@ -46,6 +50,9 @@ func (c *Config) Check(r *config.Report) {
 	r.Want(&c.TelegramTimeout, c.TelegramTimeout == 0 || c.TelegramTimeout >= 100*time.Millisecond && c.TelegramTimeout <= 2*time.Minute, "100ms to 2m")
 	r.Want(&c.TelegramMaxAge, c.TelegramMaxAge >= 0, "a positive duration")
 	r.Want(&c.TelegramRetry, c.TelegramRetry >= 0 && c.TelegramRetry <= retryLimit, "a positive duration of at most 5m")
+	r.Want(&c.WebhookInFlight, c.WebhookInFlight == 0 || c.WebhookInFlight >= 2 && c.WebhookInFlight <= 10_000, "2 to 10000")
+	r.Want(&c.WebhookTimeout, c.WebhookTimeout == 0 || c.WebhookTimeout >= time.Second && c.WebhookTimeout <= time.Minute, "1s to 1m")
+	r.Want(&c.WebhookDisableAfter, c.WebhookDisableAfter == 0 || c.WebhookDisableAfter >= time.Hour, "at least 1h")
 	r.Want(&c.MaxSockets, c.MaxSockets >= 0, "a positive number")
 	r.Want(&c.SocketPing, c.SocketPing >= 0, "a positive duration")
 }
@@ -62,6 +69,9 @@ func (c *Config) withDefaults() Config {
 	d.TelegramTimeout = or(c.TelegramTimeout, 15*time.Second)
 	d.TelegramMaxAge = or(c.TelegramMaxAge, 72*time.Hour)
 	d.TelegramRetry = or(c.TelegramRetry, time.Second)
+	d.WebhookInFlight = or(c.WebhookInFlight, 256)
+	d.WebhookTimeout = or(c.WebhookTimeout, 20*time.Second)
+	d.WebhookDisableAfter = or(c.WebhookDisableAfter, 5*24*time.Hour)
 	d.MaxSockets = or(c.MaxSockets, websocket.DefaultMaxSockets)
 	d.SocketPing = or(c.SocketPing, websocket.DefaultPing)
 	return d

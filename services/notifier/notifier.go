@@ -22,6 +22,7 @@ import (
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
+	"github.com/baixapay/baixa/services/notifier/internal/channel/webhook"
 	"github.com/baixapay/baixa/services/notifier/internal/channel/websocket"
 	"github.com/baixapay/baixa/services/notifier/internal/server"
 	"github.com/baixapay/baixa/services/notifier/internal/store"
@@ -45,6 +46,7 @@ type Service struct {
 	store  *store.Store
 	hub    *websocket.Hub
 	sender *telegram.Sender
+	hooks  *webhook.Sender
 	grpc   *rpc.Server
 }
 
@@ -95,11 +97,20 @@ func (s *Service) assemble() (err error) {
 	if err != nil {
 		return err
 	}
+	if s.hooks, err = webhook.NewSender(webhook.Config{Store: s.store, Sealer: s.deps.Sealer, InFlight: s.cfg.WebhookInFlight,
+		Timeout: s.cfg.WebhookTimeout, DisableAfter: s.cfg.WebhookDisableAfter}); err != nil {
+		return err
+	}
+	endpoints, err := server.NewEndpoints(s.store, s.deps.Sealer, s.hooks)
+	if err != nil {
+		return err
+	}
 	s.grpc, err = rpc.NewServer(rpc.ServerConfig{
 		Name: "notifier",
 		Register: func(r grpc.ServiceRegistrar) {
 			notifierv1.RegisterNotifierServiceServer(r, api)
 			notifierv1.RegisterTemplatesServiceServer(r, api)
+			notifierv1.RegisterEndpointsServiceServer(r, endpoints)
 		},
 		Unary:  []grpc.UnaryServerInterceptor{s.deps.Signer.UnaryServer},
 		Stream: []grpc.StreamServerInterceptor{s.deps.Signer.StreamServer},
@@ -130,10 +141,11 @@ func (s *Service) Handler() http.Handler { return s.hub.Handler() }
 // to resume elsewhere, messages in flight get their answer, results are written. It closes the listeners and the pool.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
-	g := &run.Group{Limit: s.cfg.TelegramTimeout + stopMargin}
+	g := &run.Group{Limit: max(s.cfg.TelegramTimeout, s.cfg.WebhookTimeout) + stopMargin}
 	g.Add("owner event log", s.store.Events().Run)
 	g.Add("outcome log", s.store.Outcomes().Run)
 	g.Add("telegram", s.sender.Run)
+	g.Add("webhooks", s.hooks.Run)
 	g.Add("interrupted messages", s.settleInterrupted)
 	g.Add("waiting messages", s.lookAfterWaiting)
 	g.Add("sweep", s.sweep)

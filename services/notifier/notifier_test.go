@@ -37,10 +37,11 @@ const token = "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 type house struct {
 	notifierv1.NotifierServiceClient
 	notifierv1.TemplatesServiceClient
-	service *notifier.Service
-	public  *httptest.Server
-	dsn     string
-	stop    func() error
+	endpoints notifierv1.EndpointsServiceClient
+	service   *notifier.Service
+	public    *httptest.Server
+	dsn       string
+	stop      func() error
 
 	mu   sync.Mutex
 	sent []string // bodies
@@ -86,6 +87,7 @@ func newHouse(t *testing.T, dsn string, sealer *seal.Sealer) *house {
 		t.Fatal(err)
 	}
 	h.NotifierServiceClient, h.TemplatesServiceClient = notifierv1.NewNotifierServiceClient(conn), notifierv1.NewTemplatesServiceClient(conn)
+	h.endpoints = notifierv1.NewEndpointsServiceClient(conn)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()

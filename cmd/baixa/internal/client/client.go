@@ -40,6 +40,7 @@ type Client struct {
 	Gateways  gatewaysv1.GatewaysServiceClient
 	Pixels    deliveryv1.PixelsServiceClient
 	Notifier  notifierv1.NotifierServiceClient
+	Endpoints notifierv1.EndpointsServiceClient
 	conn      *grpc.ClientConn
 }
 
@@ -85,7 +86,8 @@ func Dial(address, key string, tls *rpc.TLSConfig) (*Client, error) {
 	}
 	return &Client{Payments: paymentsv1.NewPaymentsServiceClient(conn), Merchants: paymentsv1.NewMerchantsServiceClient(conn),
 		Accounts: gatewaysv1.NewAccountsServiceClient(conn), Gateways: gatewaysv1.NewGatewaysServiceClient(conn),
-		Pixels: deliveryv1.NewPixelsServiceClient(conn), Notifier: notifierv1.NewNotifierServiceClient(conn), conn: conn}, nil
+		Pixels: deliveryv1.NewPixelsServiceClient(conn), Notifier: notifierv1.NewNotifierServiceClient(conn),
+		Endpoints: notifierv1.NewEndpointsServiceClient(conn), conn: conn}, nil
 }
 
 // Close ends the connection.

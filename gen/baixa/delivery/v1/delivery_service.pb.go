@@ -650,6 +650,115 @@ func (x *RestoreTokenResponse) GetDelivery() *Delivery {
 	return nil
 }
 
+// UpdateAccessRequest names a delivery and where the access is now.
+type UpdateAccessRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	PaymentId  string `protobuf:"bytes,2,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// As in IssueTokenRequest; required.
+	AccessUrl     string `protobuf:"bytes,3,opt,name=access_url,json=accessUrl,proto3" json:"access_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAccessRequest) Reset() {
+	*x = UpdateAccessRequest{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAccessRequest) ProtoMessage() {}
+
+func (x *UpdateAccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAccessRequest.ProtoReflect.Descriptor instead.
+func (*UpdateAccessRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UpdateAccessRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *UpdateAccessRequest) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *UpdateAccessRequest) GetAccessUrl() string {
+	if x != nil {
+		return x.AccessUrl
+	}
+	return ""
+}
+
+// UpdateAccessResponse is the delivery afterwards.
+type UpdateAccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always set.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAccessResponse) Reset() {
+	*x = UpdateAccessResponse{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAccessResponse) ProtoMessage() {}
+
+func (x *UpdateAccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAccessResponse.ProtoReflect.Descriptor instead.
+func (*UpdateAccessResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *UpdateAccessResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
 // FollowOutcomesRequest says from where.
 type FollowOutcomesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -661,7 +770,7 @@ type FollowOutcomesRequest struct {
 
 func (x *FollowOutcomesRequest) Reset() {
 	*x = FollowOutcomesRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +782,7 @@ func (x *FollowOutcomesRequest) String() string {
 func (*FollowOutcomesRequest) ProtoMessage() {}
 
 func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +795,7 @@ func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FollowOutcomesRequest) GetCursor() string {
@@ -709,7 +818,7 @@ type FollowOutcomesResponse struct {
 
 func (x *FollowOutcomesResponse) Reset() {
 	*x = FollowOutcomesResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +830,7 @@ func (x *FollowOutcomesResponse) String() string {
 func (*FollowOutcomesResponse) ProtoMessage() {}
 
 func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +843,7 @@ func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FollowOutcomesResponse) GetOutcomes() []*Outcome {
@@ -806,19 +915,29 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\n" +
 	"payment_id\x18\x02 \x01(\tR\tpaymentId\"O\n" +
 	"\x14RestoreTokenResponse\x127\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x1b.baixa.delivery.v1.DeliveryR\bdelivery\"t\n" +
+	"\x13UpdateAccessRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\x12\x1d\n" +
+	"\n" +
+	"access_url\x18\x03 \x01(\tR\taccessUrl\"O\n" +
+	"\x14UpdateAccessResponse\x127\n" +
 	"\bdelivery\x18\x01 \x01(\v2\x1b.baixa.delivery.v1.DeliveryR\bdelivery\"/\n" +
 	"\x15FollowOutcomesRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.baixa.delivery.v1.OutcomeR\boutcomes\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xdf\x04\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xc0\x05\n" +
 	"\x0fDeliveryService\x12Y\n" +
 	"\n" +
 	"IssueToken\x12$.baixa.delivery.v1.IssueTokenRequest\x1a%.baixa.delivery.v1.IssueTokenResponse\x12k\n" +
 	"\x10BatchIssueTokens\x12*.baixa.delivery.v1.BatchIssueTokensRequest\x1a+.baixa.delivery.v1.BatchIssueTokensResponse\x12\\\n" +
 	"\vGetDelivery\x12%.baixa.delivery.v1.GetDeliveryRequest\x1a&.baixa.delivery.v1.GetDeliveryResponse\x12\\\n" +
 	"\vRevokeToken\x12%.baixa.delivery.v1.RevokeTokenRequest\x1a&.baixa.delivery.v1.RevokeTokenResponse\x12_\n" +
-	"\fRestoreToken\x12&.baixa.delivery.v1.RestoreTokenRequest\x1a'.baixa.delivery.v1.RestoreTokenResponse\x12g\n" +
+	"\fRestoreToken\x12&.baixa.delivery.v1.RestoreTokenRequest\x1a'.baixa.delivery.v1.RestoreTokenResponse\x12_\n" +
+	"\fUpdateAccess\x12&.baixa.delivery.v1.UpdateAccessRequest\x1a'.baixa.delivery.v1.UpdateAccessResponse\x12g\n" +
 	"\x0eFollowOutcomes\x12(.baixa.delivery.v1.FollowOutcomesRequest\x1a).baixa.delivery.v1.FollowOutcomesResponse0\x01B<Z:github.com/baixapay/baixa/gen/baixa/delivery/v1;deliveryv1b\x06proto3"
 
 var (
@@ -833,7 +952,7 @@ func file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP() []byte {
 	return file_baixa_delivery_v1_delivery_service_proto_rawDescData
 }
 
-var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_baixa_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*IssueTokenRequest)(nil),        // 0: baixa.delivery.v1.IssueTokenRequest
 	(*IssueTokenResponse)(nil),       // 1: baixa.delivery.v1.IssueTokenResponse
@@ -845,41 +964,46 @@ var file_baixa_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*RevokeTokenResponse)(nil),      // 7: baixa.delivery.v1.RevokeTokenResponse
 	(*RestoreTokenRequest)(nil),      // 8: baixa.delivery.v1.RestoreTokenRequest
 	(*RestoreTokenResponse)(nil),     // 9: baixa.delivery.v1.RestoreTokenResponse
-	(*FollowOutcomesRequest)(nil),    // 10: baixa.delivery.v1.FollowOutcomesRequest
-	(*FollowOutcomesResponse)(nil),   // 11: baixa.delivery.v1.FollowOutcomesResponse
-	(*v1.Money)(nil),                 // 12: baixa.type.v1.Money
-	(*v1.Tracking)(nil),              // 13: baixa.type.v1.Tracking
-	(*timestamppb.Timestamp)(nil),    // 14: google.protobuf.Timestamp
-	(*Delivery)(nil),                 // 15: baixa.delivery.v1.Delivery
-	(*Outcome)(nil),                  // 16: baixa.delivery.v1.Outcome
+	(*UpdateAccessRequest)(nil),      // 10: baixa.delivery.v1.UpdateAccessRequest
+	(*UpdateAccessResponse)(nil),     // 11: baixa.delivery.v1.UpdateAccessResponse
+	(*FollowOutcomesRequest)(nil),    // 12: baixa.delivery.v1.FollowOutcomesRequest
+	(*FollowOutcomesResponse)(nil),   // 13: baixa.delivery.v1.FollowOutcomesResponse
+	(*v1.Money)(nil),                 // 14: baixa.type.v1.Money
+	(*v1.Tracking)(nil),              // 15: baixa.type.v1.Tracking
+	(*timestamppb.Timestamp)(nil),    // 16: google.protobuf.Timestamp
+	(*Delivery)(nil),                 // 17: baixa.delivery.v1.Delivery
+	(*Outcome)(nil),                  // 18: baixa.delivery.v1.Outcome
 }
 var file_baixa_delivery_v1_delivery_service_proto_depIdxs = []int32{
-	12, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
-	13, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
-	14, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
+	14, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
+	15, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
+	16, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
 	0,  // 3: baixa.delivery.v1.BatchIssueTokensRequest.requests:type_name -> baixa.delivery.v1.IssueTokenRequest
 	1,  // 4: baixa.delivery.v1.BatchIssueTokensResponse.responses:type_name -> baixa.delivery.v1.IssueTokenResponse
-	15, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	15, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	15, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	16, // 8: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
-	0,  // 9: baixa.delivery.v1.DeliveryService.IssueToken:input_type -> baixa.delivery.v1.IssueTokenRequest
-	2,  // 10: baixa.delivery.v1.DeliveryService.BatchIssueTokens:input_type -> baixa.delivery.v1.BatchIssueTokensRequest
-	4,  // 11: baixa.delivery.v1.DeliveryService.GetDelivery:input_type -> baixa.delivery.v1.GetDeliveryRequest
-	6,  // 12: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
-	8,  // 13: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
-	10, // 14: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
-	1,  // 15: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
-	3,  // 16: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
-	5,  // 17: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
-	7,  // 18: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
-	9,  // 19: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
-	11, // 20: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	17, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	17, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	17, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	17, // 8: baixa.delivery.v1.UpdateAccessResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	18, // 9: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
+	0,  // 10: baixa.delivery.v1.DeliveryService.IssueToken:input_type -> baixa.delivery.v1.IssueTokenRequest
+	2,  // 11: baixa.delivery.v1.DeliveryService.BatchIssueTokens:input_type -> baixa.delivery.v1.BatchIssueTokensRequest
+	4,  // 12: baixa.delivery.v1.DeliveryService.GetDelivery:input_type -> baixa.delivery.v1.GetDeliveryRequest
+	6,  // 13: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
+	8,  // 14: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
+	10, // 15: baixa.delivery.v1.DeliveryService.UpdateAccess:input_type -> baixa.delivery.v1.UpdateAccessRequest
+	12, // 16: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
+	1,  // 17: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
+	3,  // 18: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
+	5,  // 19: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
+	7,  // 20: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
+	9,  // 21: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
+	11, // 22: baixa.delivery.v1.DeliveryService.UpdateAccess:output_type -> baixa.delivery.v1.UpdateAccessResponse
+	13, // 23: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_baixa_delivery_v1_delivery_service_proto_init() }
@@ -894,7 +1018,7 @@ func file_baixa_delivery_v1_delivery_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_delivery_v1_delivery_service_proto_rawDesc), len(file_baixa_delivery_v1_delivery_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	DeliveryService_GetDelivery_FullMethodName      = "/baixa.delivery.v1.DeliveryService/GetDelivery"
 	DeliveryService_RevokeToken_FullMethodName      = "/baixa.delivery.v1.DeliveryService/RevokeToken"
 	DeliveryService_RestoreToken_FullMethodName     = "/baixa.delivery.v1.DeliveryService/RestoreToken"
+	DeliveryService_UpdateAccess_FullMethodName     = "/baixa.delivery.v1.DeliveryService/UpdateAccess"
 	DeliveryService_FollowOutcomes_FullMethodName   = "/baixa.delivery.v1.DeliveryService/FollowOutcomes"
 )
 
@@ -48,6 +49,9 @@ type DeliveryServiceClient interface {
 	RevokeToken(ctx context.Context, in *RevokeTokenRequest, opts ...grpc.CallOption) (*RevokeTokenResponse, error)
 	// RestoreToken opens a revoked link again (a dispute won). Idempotent. Codes: NOT_FOUND.
 	RestoreToken(ctx context.Context, in *RestoreTokenRequest, opts ...grpc.CallOption) (*RestoreTokenResponse, error)
+	// UpdateAccess replaces where the buyer's access is, on the page of a link that was issued before: a group's invite link that
+	// became ready later, or a new one. Idempotent: the last address stands. Codes: NOT_FOUND, INVALID_ARGUMENT.
+	UpdateAccess(ctx context.Context, in *UpdateAccessRequest, opts ...grpc.CallOption) (*UpdateAccessResponse, error)
 	// FollowOutcomes streams what happens here, at least once each, in an order that never skips a row, from the cursor on
 	// and for ever. The stream ends with UNAVAILABLE when the server stops: follow again from the last cursor.
 	FollowOutcomes(ctx context.Context, in *FollowOutcomesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowOutcomesResponse], error)
@@ -111,6 +115,16 @@ func (c *deliveryServiceClient) RestoreToken(ctx context.Context, in *RestoreTok
 	return out, nil
 }
 
+func (c *deliveryServiceClient) UpdateAccess(ctx context.Context, in *UpdateAccessRequest, opts ...grpc.CallOption) (*UpdateAccessResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateAccessResponse)
+	err := c.cc.Invoke(ctx, DeliveryService_UpdateAccess_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *deliveryServiceClient) FollowOutcomes(ctx context.Context, in *FollowOutcomesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowOutcomesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &DeliveryService_ServiceDesc.Streams[0], DeliveryService_FollowOutcomes_FullMethodName, cOpts...)
@@ -151,6 +165,9 @@ type DeliveryServiceServer interface {
 	RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error)
 	// RestoreToken opens a revoked link again (a dispute won). Idempotent. Codes: NOT_FOUND.
 	RestoreToken(context.Context, *RestoreTokenRequest) (*RestoreTokenResponse, error)
+	// UpdateAccess replaces where the buyer's access is, on the page of a link that was issued before: a group's invite link that
+	// became ready later, or a new one. Idempotent: the last address stands. Codes: NOT_FOUND, INVALID_ARGUMENT.
+	UpdateAccess(context.Context, *UpdateAccessRequest) (*UpdateAccessResponse, error)
 	// FollowOutcomes streams what happens here, at least once each, in an order that never skips a row, from the cursor on
 	// and for ever. The stream ends with UNAVAILABLE when the server stops: follow again from the last cursor.
 	FollowOutcomes(*FollowOutcomesRequest, grpc.ServerStreamingServer[FollowOutcomesResponse]) error
@@ -178,6 +195,9 @@ func (UnimplementedDeliveryServiceServer) RevokeToken(context.Context, *RevokeTo
 }
 func (UnimplementedDeliveryServiceServer) RestoreToken(context.Context, *RestoreTokenRequest) (*RestoreTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RestoreToken not implemented")
+}
+func (UnimplementedDeliveryServiceServer) UpdateAccess(context.Context, *UpdateAccessRequest) (*UpdateAccessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateAccess not implemented")
 }
 func (UnimplementedDeliveryServiceServer) FollowOutcomes(*FollowOutcomesRequest, grpc.ServerStreamingServer[FollowOutcomesResponse]) error {
 	return status.Error(codes.Unimplemented, "method FollowOutcomes not implemented")
@@ -293,6 +313,24 @@ func _DeliveryService_RestoreToken_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DeliveryService_UpdateAccess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateAccessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeliveryServiceServer).UpdateAccess(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeliveryService_UpdateAccess_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeliveryServiceServer).UpdateAccess(ctx, req.(*UpdateAccessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _DeliveryService_FollowOutcomes_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(FollowOutcomesRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -330,6 +368,10 @@ var DeliveryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RestoreToken",
 			Handler:    _DeliveryService_RestoreToken_Handler,
+		},
+		{
+			MethodName: "UpdateAccess",
+			Handler:    _DeliveryService_UpdateAccess_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -33,19 +33,23 @@ const (
 	Channel_CHANNEL_TELEGRAM Channel = 1
 	// An event on the owner's WebSocket.
 	Channel_CHANNEL_WEBSOCKET Channel = 2
+	// Membership of a Telegram group. Of outcomes only: their access field says what happened.
+	Channel_CHANNEL_GROUP Channel = 10
 )
 
 // Enum value maps for Channel.
 var (
 	Channel_name = map[int32]string{
-		0: "CHANNEL_UNSPECIFIED",
-		1: "CHANNEL_TELEGRAM",
-		2: "CHANNEL_WEBSOCKET",
+		0:  "CHANNEL_UNSPECIFIED",
+		1:  "CHANNEL_TELEGRAM",
+		2:  "CHANNEL_WEBSOCKET",
+		10: "CHANNEL_GROUP",
 	}
 	Channel_value = map[string]int32{
 		"CHANNEL_UNSPECIFIED": 0,
 		"CHANNEL_TELEGRAM":    1,
 		"CHANNEL_WEBSOCKET":   2,
+		"CHANNEL_GROUP":       10,
 	}
 )
 
@@ -578,7 +582,9 @@ type Outcome struct {
 	MessageId int64                  `protobuf:"varint,8,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	At        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=at,proto3" json:"at,omitempty"`
 	// W3C traceparent of what happened. May be empty.
-	Traceparent   string `protobuf:"bytes,10,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,10,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// What happened to the sale's access to a group; set with CHANNEL_GROUP, and then message_id and state say nothing.
+	Access        *AccessOutcome `protobuf:"bytes,20,opt,name=access,proto3" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -683,6 +689,85 @@ func (x *Outcome) GetTraceparent() string {
 	return ""
 }
 
+func (x *Outcome) GetAccess() *AccessOutcome {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+// AccessOutcome is something that happened to a sale's access to a group.
+type AccessOutcome struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	AccessId string                 `protobuf:"bytes,1,opt,name=access_id,json=accessId,proto3" json:"access_id,omitempty"`
+	// "ready" (there is a link, or a new one), "started" (the buyer is in), "extended", "ended" (the time is over, the buyer stays by
+	// another access), "removed", "cancelled", "restored" or "failed" (the owner must mend something; once a fault).
+	What   string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	ChatId int64  `protobuf:"varint,3,opt,name=chat_id,json=chatId,proto3" json:"chat_id,omitempty"`
+	// Absent until it counts, and for one without an end.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessOutcome) Reset() {
+	*x = AccessOutcome{}
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessOutcome) ProtoMessage() {}
+
+func (x *AccessOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notification_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessOutcome.ProtoReflect.Descriptor instead.
+func (*AccessOutcome) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notification_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AccessOutcome) GetAccessId() string {
+	if x != nil {
+		return x.AccessId
+	}
+	return ""
+}
+
+func (x *AccessOutcome) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *AccessOutcome) GetChatId() int64 {
+	if x != nil {
+		return x.ChatId
+	}
+	return 0
+}
+
+func (x *AccessOutcome) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 var File_baixa_notifier_v1_notification_proto protoreflect.FileDescriptor
 
 const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
@@ -729,7 +814,7 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"\rcustomer_name\x18\x06 \x01(\tR\fcustomerName\x12\x1a\n" +
 	"\bprovider\x18\a \x01(\tR\bprovider\x12\x16\n" +
 	"\x06detail\x18\b \x01(\tR\x06detail\x12*\n" +
-	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xe4\x02\n" +
+	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x9e\x03\n" +
 	"\aOutcome\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -744,11 +829,20 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"message_id\x18\b \x01(\x03R\tmessageId\x12*\n" +
 	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12 \n" +
 	"\vtraceparent\x18\n" +
-	" \x01(\tR\vtraceparent*O\n" +
+	" \x01(\tR\vtraceparent\x128\n" +
+	"\x06access\x18\x14 \x01(\v2 .baixa.notifier.v1.AccessOutcomeR\x06access\"\x94\x01\n" +
+	"\rAccessOutcome\x12\x1b\n" +
+	"\taccess_id\x18\x01 \x01(\tR\baccessId\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x17\n" +
+	"\achat_id\x18\x03 \x01(\x03R\x06chatId\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt*b\n" +
 	"\aChannel\x12\x17\n" +
 	"\x13CHANNEL_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CHANNEL_TELEGRAM\x10\x01\x12\x15\n" +
-	"\x11CHANNEL_WEBSOCKET\x10\x02*\xdc\x01\n" +
+	"\x11CHANNEL_WEBSOCKET\x10\x02\x12\x11\n" +
+	"\rCHANNEL_GROUP\x10\n" +
+	"*\xdc\x01\n" +
 	"\x11NotificationState\x12\"\n" +
 	"\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19NOTIFICATION_STATE_QUEUED\x10\x01\x12\x1b\n" +
@@ -770,7 +864,7 @@ func file_baixa_notifier_v1_notification_proto_rawDescGZIP() []byte {
 }
 
 var file_baixa_notifier_v1_notification_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_baixa_notifier_v1_notification_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_baixa_notifier_v1_notification_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_baixa_notifier_v1_notification_proto_goTypes = []any{
 	(Channel)(0),                  // 0: baixa.notifier.v1.Channel
 	(NotificationState)(0),        // 1: baixa.notifier.v1.NotificationState
@@ -779,26 +873,29 @@ var file_baixa_notifier_v1_notification_proto_goTypes = []any{
 	(*OwnerMessage)(nil),          // 4: baixa.notifier.v1.OwnerMessage
 	(*OwnerEvent)(nil),            // 5: baixa.notifier.v1.OwnerEvent
 	(*Outcome)(nil),               // 6: baixa.notifier.v1.Outcome
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*v1.Money)(nil),              // 8: baixa.type.v1.Money
+	(*AccessOutcome)(nil),         // 7: baixa.notifier.v1.AccessOutcome
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*v1.Money)(nil),              // 9: baixa.type.v1.Money
 }
 var file_baixa_notifier_v1_notification_proto_depIdxs = []int32{
 	0,  // 0: baixa.notifier.v1.Notification.channel:type_name -> baixa.notifier.v1.Channel
 	1,  // 1: baixa.notifier.v1.Notification.state:type_name -> baixa.notifier.v1.NotificationState
-	7,  // 2: baixa.notifier.v1.Notification.created_at:type_name -> google.protobuf.Timestamp
-	7,  // 3: baixa.notifier.v1.Notification.sent_at:type_name -> google.protobuf.Timestamp
-	7,  // 4: baixa.notifier.v1.Notification.next_attempt_at:type_name -> google.protobuf.Timestamp
-	8,  // 5: baixa.notifier.v1.BuyerMessage.amount:type_name -> baixa.type.v1.Money
-	8,  // 6: baixa.notifier.v1.OwnerEvent.amount:type_name -> baixa.type.v1.Money
-	7,  // 7: baixa.notifier.v1.OwnerEvent.at:type_name -> google.protobuf.Timestamp
+	8,  // 2: baixa.notifier.v1.Notification.created_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: baixa.notifier.v1.Notification.sent_at:type_name -> google.protobuf.Timestamp
+	8,  // 4: baixa.notifier.v1.Notification.next_attempt_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: baixa.notifier.v1.BuyerMessage.amount:type_name -> baixa.type.v1.Money
+	9,  // 6: baixa.notifier.v1.OwnerEvent.amount:type_name -> baixa.type.v1.Money
+	8,  // 7: baixa.notifier.v1.OwnerEvent.at:type_name -> google.protobuf.Timestamp
 	0,  // 8: baixa.notifier.v1.Outcome.channel:type_name -> baixa.notifier.v1.Channel
 	1,  // 9: baixa.notifier.v1.Outcome.state:type_name -> baixa.notifier.v1.NotificationState
-	7,  // 10: baixa.notifier.v1.Outcome.at:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 10: baixa.notifier.v1.Outcome.at:type_name -> google.protobuf.Timestamp
+	7,  // 11: baixa.notifier.v1.Outcome.access:type_name -> baixa.notifier.v1.AccessOutcome
+	8,  // 12: baixa.notifier.v1.AccessOutcome.expires_at:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_baixa_notifier_v1_notification_proto_init() }
@@ -812,7 +909,7 @@ func file_baixa_notifier_v1_notification_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_notifier_v1_notification_proto_rawDesc), len(file_baixa_notifier_v1_notification_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

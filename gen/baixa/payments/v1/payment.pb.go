@@ -104,6 +104,69 @@ func (PaymentStatus) EnumDescriptor() ([]byte, []int) {
 	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{0}
 }
 
+// DurationUnit is what a duration is counted in.
+type DurationUnit int32
+
+const (
+	// Not set; refused.
+	DurationUnit_DURATION_UNIT_UNSPECIFIED DurationUnit = 0
+	DurationUnit_DURATION_UNIT_HOURS       DurationUnit = 1
+	// 24 hours each.
+	DurationUnit_DURATION_UNIT_DAYS  DurationUnit = 2
+	DurationUnit_DURATION_UNIT_WEEKS DurationUnit = 3
+	// Calendar months: from the 31st of a month to the last day of a shorter one.
+	DurationUnit_DURATION_UNIT_MONTHS DurationUnit = 4
+	// Without an end.
+	DurationUnit_DURATION_UNIT_FOREVER DurationUnit = 5
+)
+
+// Enum value maps for DurationUnit.
+var (
+	DurationUnit_name = map[int32]string{
+		0: "DURATION_UNIT_UNSPECIFIED",
+		1: "DURATION_UNIT_HOURS",
+		2: "DURATION_UNIT_DAYS",
+		3: "DURATION_UNIT_WEEKS",
+		4: "DURATION_UNIT_MONTHS",
+		5: "DURATION_UNIT_FOREVER",
+	}
+	DurationUnit_value = map[string]int32{
+		"DURATION_UNIT_UNSPECIFIED": 0,
+		"DURATION_UNIT_HOURS":       1,
+		"DURATION_UNIT_DAYS":        2,
+		"DURATION_UNIT_WEEKS":       3,
+		"DURATION_UNIT_MONTHS":      4,
+		"DURATION_UNIT_FOREVER":     5,
+	}
+)
+
+func (x DurationUnit) Enum() *DurationUnit {
+	p := new(DurationUnit)
+	*p = x
+	return p
+}
+
+func (x DurationUnit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DurationUnit) Descriptor() protoreflect.EnumDescriptor {
+	return file_baixa_payments_v1_payment_proto_enumTypes[1].Descriptor()
+}
+
+func (DurationUnit) Type() protoreflect.EnumType {
+	return &file_baixa_payments_v1_payment_proto_enumTypes[1]
+}
+
+func (x DurationUnit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DurationUnit.Descriptor instead.
+func (DurationUnit) EnumDescriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{1}
+}
+
 // Payment is one sale: what a buyer owes and what became of it.
 type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -498,7 +561,10 @@ type Product struct {
 	// Where the buyer's access is. Empty: the delivery page shows contact_text.
 	AccessUrl string `protobuf:"bytes,2,opt,name=access_url,json=accessUrl,proto3" json:"access_url,omitempty"`
 	// What the delivery page says without an access_url. Empty: a fixed sentence.
-	ContactText   string `protobuf:"bytes,3,opt,name=contact_text,json=contactText,proto3" json:"contact_text,omitempty"`
+	ContactText string `protobuf:"bytes,3,opt,name=contact_text,json=contactText,proto3" json:"contact_text,omitempty"`
+	// Membership of a Telegram group, by which the sale's own invite link becomes the access; access_url must be empty then, and
+	// buyer.telegram_id set. Absent: none.
+	Group         *GroupAccess `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +620,78 @@ func (x *Product) GetContactText() string {
 	return ""
 }
 
+func (x *Product) GetGroup() *GroupAccess {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+// GroupAccess is membership of a Telegram group for a time, which counts from the buyer's joining.
+type GroupAccess struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group's or channel's id: a negative number, such as -1001234567890. The selling bot must be an administrator there with
+	// the rights to invite and to ban.
+	ChatId int64 `protobuf:"varint,1,opt,name=chat_id,json=chatId,proto3" json:"chat_id,omitempty"`
+	// How long. Required.
+	DurationUnit DurationUnit `protobuf:"varint,2,opt,name=duration_unit,json=durationUnit,proto3,enum=baixa.payments.v1.DurationUnit" json:"duration_unit,omitempty"`
+	// How many of them: 1 to 1000; 0 with FOREVER.
+	DurationValue int32 `protobuf:"varint,3,opt,name=duration_value,json=durationValue,proto3" json:"duration_value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupAccess) Reset() {
+	*x = GroupAccess{}
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupAccess) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupAccess) ProtoMessage() {}
+
+func (x *GroupAccess) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupAccess.ProtoReflect.Descriptor instead.
+func (*GroupAccess) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GroupAccess) GetChatId() int64 {
+	if x != nil {
+		return x.ChatId
+	}
+	return 0
+}
+
+func (x *GroupAccess) GetDurationUnit() DurationUnit {
+	if x != nil {
+		return x.DurationUnit
+	}
+	return DurationUnit_DURATION_UNIT_UNSPECIFIED
+}
+
+func (x *GroupAccess) GetDurationValue() int32 {
+	if x != nil {
+		return x.DurationValue
+	}
+	return 0
+}
+
 // Knowledge is what was learned from the provider, and what happens next.
 type Knowledge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -575,7 +713,7 @@ type Knowledge struct {
 
 func (x *Knowledge) Reset() {
 	*x = Knowledge{}
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +725,7 @@ func (x *Knowledge) String() string {
 func (*Knowledge) ProtoMessage() {}
 
 func (x *Knowledge) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +738,7 @@ func (x *Knowledge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Knowledge.ProtoReflect.Descriptor instead.
 func (*Knowledge) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{4}
+	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Knowledge) GetLastPollAt() *timestamppb.Timestamp {
@@ -667,7 +805,7 @@ type Fulfilment struct {
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +817,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +830,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{5}
+	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Fulfilment) GetTokenIssuedAt() *timestamppb.Timestamp {
@@ -767,7 +905,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +917,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payment_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_payment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +930,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{6}
+	return file_baixa_payments_v1_payment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Event) GetNumber() int32 {
@@ -902,12 +1040,18 @@ const file_baixa_payments_v1_payment_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x14\n" +
 	"\x05phone\x18\x04 \x01(\tR\x05phone\x12\x1a\n" +
-	"\bdocument\x18\x05 \x01(\tR\bdocument\"_\n" +
+	"\bdocument\x18\x05 \x01(\tR\bdocument\"\x95\x01\n" +
 	"\aProduct\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"access_url\x18\x02 \x01(\tR\taccessUrl\x12!\n" +
-	"\fcontact_text\x18\x03 \x01(\tR\vcontactText\"\x88\x02\n" +
+	"\fcontact_text\x18\x03 \x01(\tR\vcontactText\x124\n" +
+	"\x05group\x18\n" +
+	" \x01(\v2\x1e.baixa.payments.v1.GroupAccessR\x05group\"\x93\x01\n" +
+	"\vGroupAccess\x12\x17\n" +
+	"\achat_id\x18\x01 \x01(\x03R\x06chatId\x12D\n" +
+	"\rduration_unit\x18\x02 \x01(\x0e2\x1f.baixa.payments.v1.DurationUnitR\fdurationUnit\x12%\n" +
+	"\x0eduration_value\x18\x03 \x01(\x05R\rdurationValue\"\x88\x02\n" +
 	"\tKnowledge\x12<\n" +
 	"\flast_poll_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastPollAt\x12!\n" +
@@ -948,7 +1092,14 @@ const file_baixa_payments_v1_payment_proto_rawDesc = "" +
 	"\x17PAYMENT_STATUS_REFUNDED\x10\x06\x12\x1f\n" +
 	"\x1bPAYMENT_STATUS_CHARGED_BACK\x10\a\x12\x1b\n" +
 	"\x17PAYMENT_STATUS_DISPUTED\x10\b\x12\x1f\n" +
-	"\x1bPAYMENT_STATUS_NEEDS_REVIEW\x10\tB<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
+	"\x1bPAYMENT_STATUS_NEEDS_REVIEW\x10\t*\xac\x01\n" +
+	"\fDurationUnit\x12\x1d\n" +
+	"\x19DURATION_UNIT_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DURATION_UNIT_HOURS\x10\x01\x12\x16\n" +
+	"\x12DURATION_UNIT_DAYS\x10\x02\x12\x17\n" +
+	"\x13DURATION_UNIT_WEEKS\x10\x03\x12\x18\n" +
+	"\x14DURATION_UNIT_MONTHS\x10\x04\x12\x19\n" +
+	"\x15DURATION_UNIT_FOREVER\x10\x05B<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
 
 var (
 	file_baixa_payments_v1_payment_proto_rawDescOnce sync.Once
@@ -962,50 +1113,54 @@ func file_baixa_payments_v1_payment_proto_rawDescGZIP() []byte {
 	return file_baixa_payments_v1_payment_proto_rawDescData
 }
 
-var file_baixa_payments_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_baixa_payments_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_baixa_payments_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_baixa_payments_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_baixa_payments_v1_payment_proto_goTypes = []any{
 	(PaymentStatus)(0),            // 0: baixa.payments.v1.PaymentStatus
-	(*Payment)(nil),               // 1: baixa.payments.v1.Payment
-	(*Charge)(nil),                // 2: baixa.payments.v1.Charge
-	(*Buyer)(nil),                 // 3: baixa.payments.v1.Buyer
-	(*Product)(nil),               // 4: baixa.payments.v1.Product
-	(*Knowledge)(nil),             // 5: baixa.payments.v1.Knowledge
-	(*Fulfilment)(nil),            // 6: baixa.payments.v1.Fulfilment
-	(*Event)(nil),                 // 7: baixa.payments.v1.Event
-	nil,                           // 8: baixa.payments.v1.Event.DetailsEntry
-	(*v1.Money)(nil),              // 9: baixa.type.v1.Money
-	(*v1.Tracking)(nil),           // 10: baixa.type.v1.Tracking
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(DurationUnit)(0),             // 1: baixa.payments.v1.DurationUnit
+	(*Payment)(nil),               // 2: baixa.payments.v1.Payment
+	(*Charge)(nil),                // 3: baixa.payments.v1.Charge
+	(*Buyer)(nil),                 // 4: baixa.payments.v1.Buyer
+	(*Product)(nil),               // 5: baixa.payments.v1.Product
+	(*GroupAccess)(nil),           // 6: baixa.payments.v1.GroupAccess
+	(*Knowledge)(nil),             // 7: baixa.payments.v1.Knowledge
+	(*Fulfilment)(nil),            // 8: baixa.payments.v1.Fulfilment
+	(*Event)(nil),                 // 9: baixa.payments.v1.Event
+	nil,                           // 10: baixa.payments.v1.Event.DetailsEntry
+	(*v1.Money)(nil),              // 11: baixa.type.v1.Money
+	(*v1.Tracking)(nil),           // 12: baixa.type.v1.Tracking
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_baixa_payments_v1_payment_proto_depIdxs = []int32{
 	0,  // 0: baixa.payments.v1.Payment.status:type_name -> baixa.payments.v1.PaymentStatus
-	9,  // 1: baixa.payments.v1.Payment.amount:type_name -> baixa.type.v1.Money
-	9,  // 2: baixa.payments.v1.Payment.paid_amount:type_name -> baixa.type.v1.Money
-	2,  // 3: baixa.payments.v1.Payment.charge:type_name -> baixa.payments.v1.Charge
-	3,  // 4: baixa.payments.v1.Payment.buyer:type_name -> baixa.payments.v1.Buyer
-	4,  // 5: baixa.payments.v1.Payment.product:type_name -> baixa.payments.v1.Product
-	10, // 6: baixa.payments.v1.Payment.tracking:type_name -> baixa.type.v1.Tracking
-	11, // 7: baixa.payments.v1.Payment.created_at:type_name -> google.protobuf.Timestamp
-	11, // 8: baixa.payments.v1.Payment.paid_at:type_name -> google.protobuf.Timestamp
-	11, // 9: baixa.payments.v1.Payment.updated_at:type_name -> google.protobuf.Timestamp
-	5,  // 10: baixa.payments.v1.Payment.knowledge:type_name -> baixa.payments.v1.Knowledge
-	6,  // 11: baixa.payments.v1.Payment.fulfilment:type_name -> baixa.payments.v1.Fulfilment
-	11, // 12: baixa.payments.v1.Charge.expires_at:type_name -> google.protobuf.Timestamp
-	11, // 13: baixa.payments.v1.Knowledge.last_poll_at:type_name -> google.protobuf.Timestamp
-	11, // 14: baixa.payments.v1.Knowledge.next_poll_at:type_name -> google.protobuf.Timestamp
-	11, // 15: baixa.payments.v1.Fulfilment.token_issued_at:type_name -> google.protobuf.Timestamp
-	11, // 16: baixa.payments.v1.Fulfilment.message_sent_at:type_name -> google.protobuf.Timestamp
-	11, // 17: baixa.payments.v1.Fulfilment.opened_at:type_name -> google.protobuf.Timestamp
-	11, // 18: baixa.payments.v1.Event.at:type_name -> google.protobuf.Timestamp
-	0,  // 19: baixa.payments.v1.Event.from:type_name -> baixa.payments.v1.PaymentStatus
-	0,  // 20: baixa.payments.v1.Event.to:type_name -> baixa.payments.v1.PaymentStatus
-	8,  // 21: baixa.payments.v1.Event.details:type_name -> baixa.payments.v1.Event.DetailsEntry
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	11, // 1: baixa.payments.v1.Payment.amount:type_name -> baixa.type.v1.Money
+	11, // 2: baixa.payments.v1.Payment.paid_amount:type_name -> baixa.type.v1.Money
+	3,  // 3: baixa.payments.v1.Payment.charge:type_name -> baixa.payments.v1.Charge
+	4,  // 4: baixa.payments.v1.Payment.buyer:type_name -> baixa.payments.v1.Buyer
+	5,  // 5: baixa.payments.v1.Payment.product:type_name -> baixa.payments.v1.Product
+	12, // 6: baixa.payments.v1.Payment.tracking:type_name -> baixa.type.v1.Tracking
+	13, // 7: baixa.payments.v1.Payment.created_at:type_name -> google.protobuf.Timestamp
+	13, // 8: baixa.payments.v1.Payment.paid_at:type_name -> google.protobuf.Timestamp
+	13, // 9: baixa.payments.v1.Payment.updated_at:type_name -> google.protobuf.Timestamp
+	7,  // 10: baixa.payments.v1.Payment.knowledge:type_name -> baixa.payments.v1.Knowledge
+	8,  // 11: baixa.payments.v1.Payment.fulfilment:type_name -> baixa.payments.v1.Fulfilment
+	13, // 12: baixa.payments.v1.Charge.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 13: baixa.payments.v1.Product.group:type_name -> baixa.payments.v1.GroupAccess
+	1,  // 14: baixa.payments.v1.GroupAccess.duration_unit:type_name -> baixa.payments.v1.DurationUnit
+	13, // 15: baixa.payments.v1.Knowledge.last_poll_at:type_name -> google.protobuf.Timestamp
+	13, // 16: baixa.payments.v1.Knowledge.next_poll_at:type_name -> google.protobuf.Timestamp
+	13, // 17: baixa.payments.v1.Fulfilment.token_issued_at:type_name -> google.protobuf.Timestamp
+	13, // 18: baixa.payments.v1.Fulfilment.message_sent_at:type_name -> google.protobuf.Timestamp
+	13, // 19: baixa.payments.v1.Fulfilment.opened_at:type_name -> google.protobuf.Timestamp
+	13, // 20: baixa.payments.v1.Event.at:type_name -> google.protobuf.Timestamp
+	0,  // 21: baixa.payments.v1.Event.from:type_name -> baixa.payments.v1.PaymentStatus
+	0,  // 22: baixa.payments.v1.Event.to:type_name -> baixa.payments.v1.PaymentStatus
+	10, // 23: baixa.payments.v1.Event.details:type_name -> baixa.payments.v1.Event.DetailsEntry
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_payment_proto_init() }
@@ -1018,8 +1173,8 @@ func file_baixa_payments_v1_payment_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_payments_v1_payment_proto_rawDesc), len(file_baixa_payments_v1_payment_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   8,
+			NumEnums:      2,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -46,6 +46,18 @@ var passed = map[string]access{
 	notifierv1.TemplatesService_PutTemplate_FullMethodName:       anyKey,
 	notifierv1.TemplatesService_ListTemplates_FullMethodName:     anyKey,
 	notifierv1.TemplatesService_PreviewTemplate_FullMethodName:   anyKey,
+	notifierv1.EndpointsService_PutEndpoint_FullMethodName:       anyKey,
+	notifierv1.EndpointsService_ListEndpoints_FullMethodName:     anyKey,
+	notifierv1.EndpointsService_RotateSecret_FullMethodName:      anyKey,
+	notifierv1.EndpointsService_DeleteEndpoint_FullMethodName:    anyKey,
+	notifierv1.EndpointsService_ListAttempts_FullMethodName:      anyKey,
+	notifierv1.EndpointsService_Redeliver_FullMethodName:         anyKey,
+	notifierv1.EndpointsService_SendTestEvent_FullMethodName:     anyKey,
+	notifierv1.AccessService_GetAccess_FullMethodName:            anyKey,
+	notifierv1.AccessService_ListAccesses_FullMethodName:         anyKey,
+	notifierv1.AccessService_RevokeAccess_FullMethodName:         anyKey,
+	notifierv1.AccessService_RestoreAccess_FullMethodName:        anyKey,
+	notifierv1.AccessService_ExtendAccess_FullMethodName:         anyKey,
 }
 
 // Leaves are the connections to the leaf services. They must sign the caller in the context of each call, as
@@ -67,6 +79,8 @@ func (d *Door) Forward(l Leaves) (grpc.StreamHandler, error) {
 			deliveryv1.DeliveryService_ServiceDesc.ServiceName:  l.Delivery,
 			notifierv1.NotifierService_ServiceDesc.ServiceName:  l.Notifier,
 			notifierv1.TemplatesService_ServiceDesc.ServiceName: l.Notifier,
+			notifierv1.EndpointsService_ServiceDesc.ServiceName: l.Notifier,
+			notifierv1.AccessService_ServiceDesc.ServiceName:    l.Notifier,
 		},
 		Director: direct,
 	})

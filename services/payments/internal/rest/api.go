@@ -29,7 +29,8 @@ func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
 		deliveryv1.PixelsService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
-		notifierv1.TemplatesService_ServiceDesc.ServiceName)
+		notifierv1.TemplatesService_ServiceDesc.ServiceName,
+		notifierv1.EndpointsService_ServiceDesc.ServiceName, notifierv1.AccessService_ServiceDesc.ServiceName)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +56,7 @@ func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 		paymentsv1.RegisterPaymentsServiceHandler, paymentsv1.RegisterMerchantsServiceHandler, gatewaysv1.RegisterAccountsServiceHandler,
 		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, notifierv1.RegisterNotifierServiceHandler,
 		notifierv1.RegisterTemplatesServiceHandler,
+		notifierv1.RegisterEndpointsServiceHandler, notifierv1.RegisterAccessServiceHandler,
 	} {
 		if err := register(context.Background(), a.mux, conn); err != nil {
 			return nil, fmt.Errorf("register routes: %w", err)

@@ -1,0 +1,445 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/baixapay/baixa/internal/eventlog"
+	"github.com/baixapay/baixa/services/notifier/internal/store"
+)
+
+func TestSender_deliversSignedEvents(t *testing.T) {
+	d, x, v := newDesk(t, nil), newShop(), newReceiver(t, nil)
+	d.event(x, uuid.New(), "payment_update", "before") // nobody wanted it yet
+	d.until("the feed passes the first event", func() bool {
+		n, _, err := d.store.FeedWebhooks(t.Context(), 10)
+		return err == nil && n == 0
+	})
+	_, secret := d.endpoint(x, v.URL+"/hook")
+	payment := uuid.New()
+	id := d.event(x, payment, "payment_update", "paid")
+	g := v.next(t)
+	if err := verify(t, secret, g); err != nil {
+		t.Error(err)
+	}
+	var p struct {
+		Type      string         `json:"type"`
+		Timestamp time.Time      `json:"timestamp"`
+		Data      map[string]any `json:"data"`
+	}
+	if err := json.Unmarshal(g.body, &p); err != nil {
+		t.Fatal(err)
+	}
+	if g.id() != id.String() || p.Type != "payment_update" || p.Data["id"] != id.String() || p.Data["baixa_payment_id"] != payment.String() ||
+		p.Data["status"] != "paid" || p.Data["customer_name"] != "Ana é <b>" || time.Since(p.Timestamp) > time.Hour {
+		t.Errorf("got %s with %v", g.body, g.header)
+	}
+	if g.header.Get("Content-Type") != "application/json" || g.header.Get("User-Agent") == "" {
+		t.Errorf("headers %v", g.header)
+	}
+}
+
+func TestSender_filtersAndTenancy(t *testing.T) {
+	d, x, y := newDesk(t, nil), newShop(), newShop()
+	all, alerts, others := newReceiver(t, nil), newReceiver(t, nil), newReceiver(t, nil)
+	d.endpoint(x, all.URL)
+	d.endpoint(x, alerts.URL, "alert")
+	d.endpoint(y, others.URL)
+	for _, kind := range []string{"payment_update", "alert", "delivery_sent"} {
+		d.event(x, uuid.New(), kind, kind)
+	}
+	d.event(y, uuid.New(), "payment_update", "theirs")
+	seen := map[string]bool{}
+	for range 3 {
+		seen[all.next(t).status()] = true
+	}
+	if len(seen) != 3 || seen["theirs"] {
+		t.Errorf("all: %v", seen)
+	}
+	if got := alerts.next(t).status(); got != "alert" {
+		t.Errorf("alerts: %s", got)
+	}
+	if got := others.next(t).status(); got != "theirs" {
+		t.Errorf("others: %s", got)
+	}
+	d.stop()
+	if n := len(all.requests) + len(alerts.requests) + len(others.requests); n != 0 {
+		t.Errorf("%d requests too many", n)
+	}
+}
+
+// What a receiver does wrong is tried again with the same id and body, in its own class.
+func TestSender_retriesEverythingThatIsNot2xx(t *testing.T) {
+	redirected := newReceiver(t, nil)
+	release := make(chan struct{})
+	defer close(release)
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, r *http.Request)
+		status int
+		reason string
+	}{
+		"500 html": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); fmt.Fprint(w, "<html>oops</html>") }, 500, ReasonStatus},
+		"404":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 404, ReasonStatus},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, redirected.URL, http.StatusTemporaryRedirect)
+		}, 307, ReasonRedirect},
+		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		}, 302, ReasonRedirect},
+		"cut": {func(w http.ResponseWriter, _ *http.Request) {
+			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+				conn.Close()
+			}
+		}, 0, ReasonBroken},
+		"hang": {func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+			case <-release:
+			}
+		}, 0, ReasonTimeout},
+		"endless header": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 2*maxHeader))
+		}, 0, ReasonBroken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, x := newDesk(t, func(c *Config) { c.Timeout = 500 * time.Millisecond }), newShop()
+			v := newReceiver(t, func(n int, w http.ResponseWriter, r *http.Request) {
+				if n == 1 {
+					c.answer(w, r)
+				}
+			})
+			endpoint, secret := d.endpoint(x, v.URL)
+			id := d.event(x, uuid.New(), "payment_update", "paid")
+			first, second := v.next(t), v.next(t)
+			if first.id() != id.String() || second.id() != id.String() || string(first.body) != string(second.body) {
+				t.Errorf("ids %s and %s of %s", first.id(), second.id(), id)
+			}
+			if err := verify(t, secret, second); err != nil {
+				t.Error(err)
+			}
+			d.until("both attempts are listed", func() bool { return len(d.attempts(x, endpoint)) == 2 })
+			list := d.attempts(x, endpoint)
+			if a := list[1]; a.HTTPStatus != c.status || a.Reason != c.reason || a.Number != 1 || a.EventID != id {
+				t.Errorf("first attempt %+v", a)
+			}
+			if a := list[0]; a.HTTPStatus != 200 || a.Reason != "" || a.Number != 2 || a.NextAt != nil {
+				t.Errorf("second attempt %+v", a)
+			}
+			if e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint); err != nil || e.FailingSince != nil || e.Waiting != 0 {
+				t.Errorf("endpoint %+v, %v", e, err)
+			}
+		})
+	}
+	if len(redirected.requests) != 0 {
+		t.Error("a redirect was followed")
+	}
+}
+
+// A body that never ends costs nothing but its own connection: the status has said everything.
+func TestSender_endlessBodyIsDelivered(t *testing.T) {
+	d, x := newDesk(t, nil), newShop()
+	v := newReceiver(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
+	endpoint, _ := d.endpoint(x, v.URL)
+	d.event(x, uuid.New(), "payment_update", "paid")
+	v.next(t)
+	d.until("delivered", func() bool { l := d.attempts(x, endpoint); return len(l) == 1 && l[0].Reason == "" })
+}
+
+func (d *desk) alerts(x shop) (statuses []string) {
+	d.t.Helper()
+	events, _, err := d.store.MerchantEventsAfter(d.t.Context(), x.merchant, nil, eventlog.Cursor{}, 1000)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, e := range events {
+		var p struct{ Type, Status string }
+		if err := json.Unmarshal(e.JSON, &p); err != nil {
+			d.t.Fatal(err)
+		}
+		if p.Type == "alert" {
+			statuses = append(statuses, p.Status)
+		}
+	}
+	return statuses
+}
+
+func TestSender_goneDisablesAndTellsTheOwner(t *testing.T) {
+	d, x := newDesk(t, nil), newShop()
+	v := newReceiver(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
+	other := newReceiver(t, nil)
+	endpoint, _ := d.endpoint(x, v.URL, "payment_update")
+	d.endpoint(x, other.URL, "alert")
+	lost := d.event(x, uuid.New(), "payment_update", "paid")
+	v.next(t)
+	if got := other.next(t).status(); got != "webhook_disabled" {
+		t.Errorf("the other endpoint was told %q", got)
+	}
+	d.until("disabled", func() bool {
+		e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint)
+		return err == nil && e.DisabledReason == DisabledGone
+	})
+	missed := d.event(x, uuid.New(), "payment_update", "missed")
+	d.event(x, uuid.New(), "alert", "passed")
+	if got := other.next(t).status(); got != "passed" { // so the event before has passed the feed as well
+		t.Errorf("then %q", got)
+	}
+	if diff := cmp.Diff([]string{"webhook_disabled", "passed"}, d.alerts(x)); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+	if n := len(v.requests); n != 0 {
+		t.Errorf("%d requests after 410", n)
+	}
+	// Enabled again, what was lost and what was missed can be asked for.
+	v.answer = nil
+	if _, err := d.store.PutEndpoint(t.Context(), store.Endpoint{MerchantID: x.merchant, ID: endpoint, URL: v.URL, Loopback: true,
+		EventTypes: []string{"payment_update"}, BotIDs: []uuid.UUID{}}, uuid.New(), []byte("unused")); err != nil {
+		t.Fatal(err)
+	}
+	n, err := d.store.RedeliverSince(t.Context(), x.merchant, endpoint, time.Now().Add(-time.Hour), 100)
+	if err != nil || n != 2 {
+		t.Fatalf("%d events again, %v", n, err)
+	}
+	d.sender.Wake()
+	seen := map[string]bool{v.next(t).id(): true}
+	seen[v.next(t).id()] = true
+	if !seen[lost.String()] || !seen[missed.String()] {
+		t.Errorf("redelivered %v", seen)
+	}
+	d.until("nothing waits", func() bool {
+		e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint)
+		return err == nil && e.Waiting == 0
+	})
+	if n, err := d.store.RedeliverSince(t.Context(), x.merchant, endpoint, time.Now().Add(-time.Hour), 100); err != nil || n != 0 {
+		t.Errorf("what was delivered is sent again: %d, %v", n, err)
+	}
+	if err := d.store.Redeliver(t.Context(), x.merchant, endpoint, lost); err != nil { // unless it is named
+		t.Fatal(err)
+	}
+	d.sender.Wake()
+	if g := v.next(t); g.id() != lost.String() {
+		t.Errorf("redelivered %s instead of %s", g.id(), lost)
+	}
+}
+
+func TestSender_givesUpAndTellsOnce(t *testing.T) {
+	d, x := newDesk(t, nil), newShop()
+	v := newReceiver(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	endpoint, _ := d.endpoint(x, v.URL, "payment_update")
+	payment := uuid.New()
+	d.event(x, payment, "payment_update", "paid")
+	d.until("given up", func() bool { return len(d.alerts(x)) == 1 })
+	d.until("settled", func() bool {
+		e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint)
+		return err == nil && e.Waiting == 0
+	})
+	if n := len(d.attempts(x, endpoint)); n != len(d.config.Schedule)+1 {
+		t.Errorf("%d attempts", n)
+	}
+	d.event(x, uuid.New(), "payment_update", "paid")
+	d.until("the second is given up", func() bool { return len(d.attempts(x, endpoint)) == 2*(len(d.config.Schedule)+1) })
+	// A second sale is a second place for the news, but of one failure the first says enough to each sale once.
+	if got := d.alerts(x); len(got) > 2 {
+		t.Errorf("alerts %v", got)
+	}
+}
+
+func TestSender_failingForLongDisables(t *testing.T) {
+	d, x := newDesk(t, func(c *Config) { c.DisableAfter = 30 * time.Millisecond; c.Schedule = make([]time.Duration, 1000) }), newShop()
+	v := newReceiver(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	endpoint, _ := d.endpoint(x, v.URL, "payment_update")
+	d.event(x, uuid.New(), "payment_update", "paid")
+	d.until("disabled", func() bool {
+		e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint)
+		return err == nil && e.DisabledReason == DisabledFailing
+	})
+	if got := d.alerts(x); len(got) != 1 || got[0] != "webhook_disabled" {
+		t.Errorf("alerts %v", got)
+	}
+}
+
+// One endpoint that never answers, with a thousand messages, costs the others nothing.
+func TestSender_deadEndpointDelaysNobody(t *testing.T) {
+	d, x, y := newDesk(t, func(c *Config) { c.InFlight = 8; c.PerEndpoint = 3; c.Timeout = time.Hour }), newShop(), newShop()
+	release := make(chan struct{})
+	dead := newReceiver(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	well := newReceiver(t, nil)
+	d.endpoint(x, dead.URL)
+	d.endpoint(y, well.URL)
+	for range 200 {
+		d.event(x, uuid.New(), "payment_update", "paid")
+	}
+	for range 3 {
+		dead.next(t)
+	}
+	for i := range 200 {
+		d.event(y, uuid.New(), "payment_update", fmt.Sprint(i))
+	}
+	for range 200 {
+		well.next(t)
+	}
+	if n := len(dead.requests); n != 0 {
+		t.Errorf("%d requests beyond the limit of one endpoint", n)
+	}
+	close(release)
+	d.stop()
+}
+
+func TestSender_ordersTheEventsOfASale(t *testing.T) {
+	d, x := newDesk(t, func(c *Config) { c.Schedule = make([]time.Duration, 50) }), newShop()
+	v := newReceiver(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n%3 == 1 {
+			w.WriteHeader(500)
+		}
+	})
+	d.endpoint(x, v.URL)
+	sales := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
+	for i := range 8 {
+		for _, sale := range sales {
+			d.event(x, sale, "payment_update", fmt.Sprint(i))
+		}
+	}
+	last := map[string]int{}
+	for done := 0; done < 8*len(sales); {
+		g := v.next(t)
+		var p struct {
+			Data struct {
+				Sale   string `json:"baixa_payment_id"`
+				Status int    `json:"status,string"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal(g.body, &p); err != nil {
+			t.Fatal(err)
+		}
+		switch n := last[p.Data.Sale]; p.Data.Status {
+		case n: // the next, or again after a failure
+			done++
+			last[p.Data.Sale]++
+		case n - 1: // the one before was refused: it comes again
+		default:
+			t.Fatalf("sale %s: %d came when %d was due", p.Data.Sale, p.Data.Status, n)
+		}
+	}
+}
+
+// A process that dies after it claimed, or after it sent, leaves a lease: the message comes again, with the same id.
+func TestSender_killedWhileSending(t *testing.T) {
+	d, x := newDesk(t, nil), newShop()
+	d.stop()
+	v := newReceiver(t, nil)
+	endpoint, secret := d.endpoint(x, v.URL)
+	id := d.event(x, uuid.New(), "payment_update", "paid")
+	d.until("fed", func() bool {
+		_, n, err := d.store.FeedWebhooks(t.Context(), 10)
+		return err == nil && n == 1
+	})
+	claimed, err := d.store.ClaimWebhooks(t.Context(), 10, store.WebhookPace{InFlight: 8, Failing: 8, Hold: time.Minute}, 50*time.Millisecond)
+	if err != nil || len(claimed) != 1 || claimed[0].EventID != id {
+		t.Fatalf("claimed %+v, %v", claimed, err)
+	}
+	if again, err := d.store.ClaimWebhooks(t.Context(), 10, store.WebhookPace{InFlight: 8, Failing: 8, Hold: time.Minute}, time.Minute); err != nil || len(again) != 0 {
+		t.Errorf("claimed twice: %+v, %v", again, err)
+	}
+	if a := d.sender.post(t.Context(), claimed[0]); a.reason != "" { // sent, and then it dies
+		t.Fatalf("answer %+v", a)
+	}
+	d.start()
+	first, second := v.next(t), v.next(t)
+	if first.id() != id.String() || second.id() != id.String() || verify(t, secret, second) != nil || string(first.body) != string(second.body) {
+		t.Errorf("%s and %s", first.id(), second.id())
+	}
+	d.until("delivered", func() bool { l := d.attempts(x, endpoint); return len(l) == 1 && l[0].Number == 2 })
+	// The dead one's late result changes nothing of the second attempt.
+	if err := d.store.SettleWebhook(t.Context(), store.WebhookResult{MerchantID: x.merchant, EndpointID: endpoint, EventID: id, Attempt: 1,
+		At: time.Now(), Reason: ReasonTimeout, Wait: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint); err != nil || e.Waiting != 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func TestStore_rotationOverlaps(t *testing.T) {
+	d, x, v := newDesk(t, nil), newShop(), newReceiver(t, nil)
+	endpoint, old := d.endpoint(x, v.URL)
+	rotate := func(overlap time.Duration) string {
+		id, secret := uuid.Must(uuid.NewV7()), NewSecret()
+		sealed, err := SealSecret(d.sealer, x.merchant, endpoint, id, secret)
+		if err == nil {
+			_, err = d.store.RotateSecret(t.Context(), x.merchant, endpoint, id, sealed, overlap)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	lost, third := rotate(time.Hour), rotate(time.Hour)
+	d.event(x, uuid.New(), "payment_update", "paid")
+	g := v.next(t)
+	for name, secret := range map[string]string{"old": old, "lost": lost, "new": third} {
+		if err := verify(t, secret, g); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	last := rotate(0)
+	d.event(x, uuid.New(), "payment_update", "paid")
+	g = v.next(t)
+	if verify(t, last, g) != nil || verify(t, old, g) == nil || verify(t, third, g) == nil {
+		t.Errorf("after a rotation without overlap: %s", g.header.Get("webhook-signature"))
+	}
+	for range store.MaxSecrets - 1 {
+		rotate(time.Hour)
+	}
+	if _, err := d.store.RotateSecret(t.Context(), x.merchant, endpoint, uuid.New(), []byte("x"), time.Hour); err == nil {
+		t.Error("a sixth secret was taken")
+	}
+	if _, err := d.store.RotateSecret(t.Context(), uuid.New(), endpoint, uuid.New(), []byte("x"), time.Hour); err == nil {
+		t.Error("another merchant rotated the secret")
+	}
+}
+
+func TestStore_feedInTheFutureIsSaid(t *testing.T) {
+	d := newDesk(t, nil)
+	d.stop()
+	if _, err := d.db.Admin(t).Exec(t.Context(), `UPDATE notifier.webhook_feed SET xid = '900000000'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.store.FeedWebhooks(t.Context(), 10); !errors.Is(err, eventlog.ErrCursorAhead) {
+		t.Errorf("restored from a dump: %v", err)
+	}
+}
+
+func TestStore_sweepsWhatEndedLongAgo(t *testing.T) {
+	d, x, v := newDesk(t, nil), newShop(), newReceiver(t, nil)
+	endpoint, _ := d.endpoint(x, v.URL)
+	d.event(x, uuid.New(), "payment_update", "paid")
+	d.until("delivered", func() bool { return len(d.attempts(x, endpoint)) == 1 })
+	if n, err := d.store.SweepWebhooks(t.Context(), time.Hour, 10); err != nil || n != 0 {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	if _, err := d.db.Admin(t).Exec(t.Context(), `UPDATE notifier.webhook_messages SET ended_at = now() - interval '2 hours'`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.store.SweepWebhooks(t.Context(), time.Hour, 10); err != nil || n != 1 || len(d.attempts(x, endpoint)) != 0 {
+		t.Errorf("swept %d, %v, %d attempts left", n, err, len(d.attempts(x, endpoint)))
+	}
+}
