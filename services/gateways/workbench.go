@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -93,34 +92,6 @@ func Try(ctx context.Context, t Trial) (Finding, error) {
 		out.HTTPStatus = reading.HTTPStatus
 	}
 	out.Calls = calls
-	return out, nil
-}
-
-// Parse reads one webhook body as the named provider sends it; nothing is called. Header names may be in any case. An error
-// means an unknown or refused provider.
-func Parse(name, contentType string, headers map[string]string, body []byte) (Finding, error) {
-	adapter, err := adapterOf(name)
-	if err != nil {
-		return Finding{}, err
-	}
-	hook := provider.Webhook{Body: body, ContentType: contentType, Headers: http.Header{}}
-	for header, value := range headers {
-		hook.Headers.Set(header, value)
-	}
-	hints, err := adapter.ParseWebhook(hook)
-	if err == nil && len(hints) == 0 {
-		err = &provider.Error{Kind: provider.KindInvalidRequest, Provider: adapter.Name(), Op: provider.OpParse, Reason: "a test event: it names no charge"}
-	}
-	out := failure(err)
-	for i, h := range hints {
-		one := failure(nil)
-		one.set(h.Status, h.ProviderStatus, h.Amount, adapter.Capabilities().Canonical(h.Identifiers), h.PaidAt)
-		if i == 0 {
-			out = one
-		} else {
-			out.More = append(out.More, one)
-		}
-	}
 	return out, nil
 }
 
