@@ -16,6 +16,8 @@ type Config struct {
 	DSN      string `name:"dsn" env:"DSN" help:"PostgreSQL of this service: postgres://user:password@host:5432/database. Its user owns the schema; the service works as role baixa_gateways."`
 	MaxConns int32  `name:"max-conns" env:"MAX_CONNS" default:"8" help:"Most open database connections."`
 
+	Providers string `name:"providers" env:"PROVIDERS" help:"Folder of further providers, one YAML file each; see docs/adding-a-provider.md." placeholder:"FOLDER"`
+
 	CallTimeout time.Duration `name:"call-timeout" env:"CALL_TIMEOUT" default:"10s" help:"Limit of one question to a provider; a caller's nearer deadline counts first."`
 	Parallel    int           `name:"parallel" env:"PARALLEL" default:"32" help:"Calls of one account in flight at once, per replica."`
 	Visible     time.Duration `name:"visible" env:"VISIBLE" default:"2m" help:"How long a provider may need to show a new charge: a charge whose creation was lost is asked for again only when it is still unknown there after this."`

@@ -25,7 +25,6 @@ import (
 	"github.com/baixapay/baixa/services/gateways/internal/account"
 	"github.com/baixapay/baixa/services/gateways/internal/gate"
 	"github.com/baixapay/baixa/services/gateways/internal/provider"
-	"github.com/baixapay/baixa/services/gateways/internal/provider/registry"
 	"github.com/baixapay/baixa/services/gateways/internal/server"
 	"github.com/baixapay/baixa/services/gateways/internal/store"
 )
@@ -54,6 +53,7 @@ type Service struct {
 	deps  Deps
 	pool  *pgxpool.Pool
 	store *store.Store
+	srv   *server.Server
 	book  *account.Book
 	gate  *gate.Gate
 	rpc   *rpc.Server
@@ -103,7 +103,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	known, err := registry.New(provider.Deps{Client: client})
+	known, err := registryOf(client, c.Providers)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(server.Config{
+	s.srv, err = server.New(server.Config{
 		Registry: known, Store: s.store, Book: s.book, Gate: s.gate, Sealer: s.deps.Sealer, CallTimeout: c.CallTimeout,
 		Visible: c.Visible, Parallel: c.Parallel, Log: s.deps.Log,
 	})
@@ -125,7 +125,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	s.rpc, err = rpc.NewServer(rpc.ServerConfig{
-		Name: "gateways", Register: srv.Register, Status: server.Status, TLS: s.deps.TLS, Insecure: s.deps.Insecure, Log: s.deps.Log,
+		Name: "gateways", Register: s.srv.Register, Status: server.Status, TLS: s.deps.TLS, Insecure: s.deps.Insecure, Log: s.deps.Log,
 		MaxRecvBytes: maxBytes,
 		Unary:        []grpc.UnaryServerInterceptor{s.deps.Signer.UnaryServer},
 		Stream:       []grpc.StreamServerInterceptor{s.deps.Signer.StreamServer},
@@ -169,12 +169,14 @@ func (s *Service) keep(ctx context.Context) error {
 		case <-fresh.C:
 			s.try(work, "refresh accounts", s.book.Refresh)
 			s.try(work, "write counters", s.gate.Flush)
+			s.try(work, "write shadows", s.srv.FlushShadows)
 		case <-sweep.C:
 			s.try(work, "sweep", s.store.Sweep)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(work), lastFlush)
 			defer cancel()
 			s.try(last, "write counters", s.gate.Flush)
+			s.try(last, "write shadows", s.srv.FlushShadows)
 			return nil
 		}
 	}

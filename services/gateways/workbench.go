@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/services/gateways/internal/provider"
-	"github.com/baixapay/baixa/services/gateways/internal/provider/registry"
 )
 
 // Trial is one question to a provider, asked without a database and without any account stored.
@@ -28,6 +28,8 @@ type Trial struct {
 	Identifier string
 	// Timeout of the question; 0 means 10 s.
 	Timeout time.Duration
+	// Providers is a folder of further providers' files; "" is none.
+	Providers string
 }
 
 // Finding is what came of a trial, in the words of the contract. Nothing in it is secret or personal.
@@ -62,7 +64,7 @@ type Call struct {
 // Try asks a provider about one charge, once. An error means that nothing could be asked: an unknown or refused provider, a
 // missing or unknown credential, a wrong kind of identifier. Whatever the provider did is in the Finding.
 func Try(ctx context.Context, t Trial) (Finding, error) {
-	adapter, err := adapterOf(t.Provider)
+	adapter, err := adapterOf(t.Provider, t.Providers, nil)
 	if err != nil {
 		return Finding{}, err
 	}
@@ -95,16 +97,22 @@ func Try(ctx context.Context, t Trial) (Finding, error) {
 	return out, nil
 }
 
-func adapterOf(name string) (provider.Adapter, error) {
-	client, err := provider.NewClient(provider.ClientConfig{})
+// adapterOf finds "name", or "name@version" for one that does not decide. transport nil is the network.
+func adapterOf(name, folder string, transport http.RoundTripper) (provider.Adapter, error) {
+	client, err := provider.NewClient(provider.ClientConfig{Transport: transport})
 	if err != nil {
 		return nil, err
 	}
-	known, err := registry.New(provider.Deps{Client: client})
+	known, err := registryOf(client, folder)
 	if err != nil {
 		return nil, err
 	}
-	return known.Lookup(name)
+	name, version, versioned := strings.Cut(name, "@")
+	adapter, err := known.Lookup(name)
+	if err != nil || !versioned {
+		return adapter, err
+	}
+	return known.Version(adapter.Name(), version)
 }
 
 // account sorts what was pasted. Its errors never repeat a value.

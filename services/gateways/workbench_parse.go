@@ -9,14 +9,18 @@ import (
 	"strings"
 
 	"github.com/baixapay/baixa/services/gateways/internal/provider"
-	"github.com/baixapay/baixa/services/gateways/internal/provider/registry"
 )
 
 // Parse reads one body as the named provider sends it to webhooks; nothing is called. A body that names no charge is read as an
 // answer of the provider's status call instead, as far as it is one: people paste either. Header names may be in any case. An
 // error means an unknown or refused provider.
 func Parse(name, contentType string, headers map[string]string, body []byte) (Finding, error) {
-	adapter, err := adapterOf(name)
+	return ParseWith("", name, contentType, headers, body)
+}
+
+// ParseWith is Parse with a folder of further providers' files; "" is none.
+func ParseWith(providers, name, contentType string, headers map[string]string, body []byte) (Finding, error) {
+	adapter, err := adapterOf(name, providers, nil)
 	if err != nil {
 		return Finding{}, err
 	}
@@ -26,7 +30,7 @@ func Parse(name, contentType string, headers map[string]string, body []byte) (Fi
 	}
 	hints, err := adapter.ParseWebhook(hook)
 	if err != nil {
-		if out, ok := asAnswer(name, body); ok {
+		if out, ok := asAnswer(name, providers, body); ok {
 			return out, nil
 		}
 	} else if len(hints) == 0 {
@@ -55,19 +59,11 @@ func isFault(c provider.Capabilities, word string) bool {
 
 // asAnswer reads a body as the answer to a status call, which is made against the body itself. It is not one when even so it
 // is not understood.
-func asAnswer(name string, body []byte) (Finding, bool) {
+func asAnswer(name, providers string, body []byte) (Finding, bool) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Finding{}, false
 	}
-	client, err := provider.NewClient(provider.ClientConfig{Transport: pasted(body)})
-	if err != nil {
-		return Finding{}, false
-	}
-	known, err := registry.New(provider.Deps{Client: client})
-	if err != nil {
-		return Finding{}, false
-	}
-	adapter, err := known.Lookup(name)
+	adapter, err := adapterOf(name, providers, pasted(body))
 	if err != nil {
 		return Finding{}, false
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	TrustedProxies []string
 	// WebhookHeaders are kept of webhooks besides the usual ones.
 	WebhookHeaders []string
+	// Providers is a folder of further payment providers' files. Empty: only those that come with this system.
+	Providers string
 	// MetaURL and PixelScript replace Meta's addresses, for simulators. Empty: Meta's own.
 	MetaURL, PixelScript string
 	// TelegramURL replaces Telegram's address for bots that name none. Empty: Telegram's own.
@@ -141,7 +143,7 @@ func (s *Stack) wire(ctx context.Context, dsn string, signer *auth.Signer, seale
 		s.close = append(s.close, func() { _ = conn.Close() }) // nothing is in flight any more
 		conns[name] = conn
 	}
-	g, err := gateways.New(ctx, gateways.Config{DSN: dsn}, gateways.Deps{Listener: memory["gateways"].Listener(), Signer: signer, Sealer: sealer})
+	g, err := gateways.New(ctx, gateways.Config{DSN: dsn, Providers: c.Providers}, gateways.Deps{Listener: memory["gateways"].Listener(), Signer: signer, Sealer: sealer})
 	if err != nil {
 		return nil, err
 	}

@@ -109,8 +109,13 @@ type Account struct {
 	// Last successful and last failed call; absent when there was none.
 	LastSuccessAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=last_success_at,json=lastSuccessAt,proto3" json:"last_success_at,omitempty"`
 	LastFailureAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=last_failure_at,json=lastFailureAt,proto3" json:"last_failure_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Version of a second adapter that reads every live answer beside the deciding one. Empty: none.
+	Shadow string `protobuf:"bytes,17,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	// Live answers that this shadow read, and in how many of them it saw something else.
+	ShadowLooks       int64 `protobuf:"varint,18,opt,name=shadow_looks,json=shadowLooks,proto3" json:"shadow_looks,omitempty"`
+	ShadowDifferences int64 `protobuf:"varint,19,opt,name=shadow_differences,json=shadowDifferences,proto3" json:"shadow_differences,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Account) Reset() {
@@ -255,6 +260,27 @@ func (x *Account) GetLastFailureAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Account) GetShadow() string {
+	if x != nil {
+		return x.Shadow
+	}
+	return ""
+}
+
+func (x *Account) GetShadowLooks() int64 {
+	if x != nil {
+		return x.ShadowLooks
+	}
+	return 0
+}
+
+func (x *Account) GetShadowDifferences() int64 {
+	if x != nil {
+		return x.ShadowDifferences
+	}
+	return 0
+}
+
 // PutAccountRequest names everything an account has.
 type PutAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -276,6 +302,9 @@ type PutAccountRequest struct {
 	// Identifies the account in webhooks that carry no account key (Atomopay's producer or offer hash). Learned from the first
 	// charge when empty.
 	RoutingHashes []string `protobuf:"bytes,9,rep,name=routing_hashes,json=routingHashes,proto3" json:"routing_hashes,omitempty"`
+	// Version of a second adapter of this provider (ListProviders tells which there are). It maps each live answer too, without a
+	// call of its own; differences are counted and listed, and only the first adapter decides. Empty: none.
+	Shadow        string `protobuf:"bytes,10,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +400,13 @@ func (x *PutAccountRequest) GetRoutingHashes() []string {
 		return x.RoutingHashes
 	}
 	return nil
+}
+
+func (x *PutAccountRequest) GetShadow() string {
+	if x != nil {
+		return x.Shadow
+	}
+	return ""
 }
 
 // PutAccountResponse returns the account as stored.
@@ -657,11 +693,228 @@ func (x *ListAccountsResponse) GetAccounts() []*Account {
 	return nil
 }
 
+// ListShadowDifferencesRequest names an account.
+type ListShadowDifferencesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty means the caller's own merchant.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// Required.
+	AccountId     string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListShadowDifferencesRequest) Reset() {
+	*x = ListShadowDifferencesRequest{}
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListShadowDifferencesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListShadowDifferencesRequest) ProtoMessage() {}
+
+func (x *ListShadowDifferencesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListShadowDifferencesRequest.ProtoReflect.Descriptor instead.
+func (*ListShadowDifferencesRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_gateways_v1_accounts_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListShadowDifferencesRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *ListShadowDifferencesRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+// ListShadowDifferencesResponse counts and lists.
+type ListShadowDifferencesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account's shadow now; empty when it has none any more, then the numbers are zero.
+	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Live answers that it read, and in how many of them it saw something else.
+	Looks     int64 `protobuf:"varint,2,opt,name=looks,proto3" json:"looks,omitempty"`
+	Differing int64 `protobuf:"varint,3,opt,name=differing,proto3" json:"differing,omitempty"`
+	// The newest first, at most 500, of any version that the account had as its shadow.
+	Differences   []*ShadowDifference `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListShadowDifferencesResponse) Reset() {
+	*x = ListShadowDifferencesResponse{}
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListShadowDifferencesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListShadowDifferencesResponse) ProtoMessage() {}
+
+func (x *ListShadowDifferencesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListShadowDifferencesResponse.ProtoReflect.Descriptor instead.
+func (*ListShadowDifferencesResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_gateways_v1_accounts_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListShadowDifferencesResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ListShadowDifferencesResponse) GetLooks() int64 {
+	if x != nil {
+		return x.Looks
+	}
+	return 0
+}
+
+func (x *ListShadowDifferencesResponse) GetDiffering() int64 {
+	if x != nil {
+		return x.Differing
+	}
+	return 0
+}
+
+func (x *ListShadowDifferencesResponse) GetDifferences() []*ShadowDifference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+// ShadowDifference is one field of one answer that the two adapters read otherwise. Nothing in it is secret or personal.
+type ShadowDifference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the answer came.
+	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// The shadow's version.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The charge that was asked about, as "kind:identifier".
+	Ref string `protobuf:"bytes,3,opt,name=ref,proto3" json:"ref,omitempty"`
+	// "outcome", "status", "provider_status", "amount", "identifiers", "paid_at" or "end_to_end_id".
+	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	// What the deciding adapter read, and what its shadow did. Empty means absent.
+	Decided       string `protobuf:"bytes,5,opt,name=decided,proto3" json:"decided,omitempty"`
+	Shadow        string `protobuf:"bytes,6,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShadowDifference) Reset() {
+	*x = ShadowDifference{}
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShadowDifference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShadowDifference) ProtoMessage() {}
+
+func (x *ShadowDifference) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_gateways_v1_accounts_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShadowDifference.ProtoReflect.Descriptor instead.
+func (*ShadowDifference) Descriptor() ([]byte, []int) {
+	return file_baixa_gateways_v1_accounts_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ShadowDifference) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ShadowDifference) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ShadowDifference) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *ShadowDifference) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ShadowDifference) GetDecided() string {
+	if x != nil {
+		return x.Decided
+	}
+	return ""
+}
+
+func (x *ShadowDifference) GetShadow() string {
+	if x != nil {
+		return x.Shadow
+	}
+	return ""
+}
+
 var File_baixa_gateways_v1_accounts_service_proto protoreflect.FileDescriptor
 
 const file_baixa_gateways_v1_accounts_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/gateways/v1/accounts_service.proto\x12\x11baixa.gateways.v1\x1a\x1ebaixa/gateways/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x05\n" +
+	"(baixa/gateways/v1/accounts_service.proto\x12\x11baixa.gateways.v1\x1a\x1ebaixa/gateways/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x06\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -683,7 +936,10 @@ const file_baixa_gateways_v1_accounts_service_proto_rawDesc = "" +
 	"updated_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12)\n" +
 	"\x10credential_names\x18\x0e \x03(\tR\x0fcredentialNames\x12B\n" +
 	"\x0flast_success_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\rlastSuccessAt\x12B\n" +
-	"\x0flast_failure_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\rlastFailureAt\"\xb9\x03\n" +
+	"\x0flast_failure_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\rlastFailureAt\x12\x16\n" +
+	"\x06shadow\x18\x11 \x01(\tR\x06shadow\x12!\n" +
+	"\fshadow_looks\x18\x12 \x01(\x03R\vshadowLooks\x12-\n" +
+	"\x12shadow_differences\x18\x13 \x01(\x03R\x11shadowDifferences\"\xd1\x03\n" +
 	"\x11PutAccountRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1a\n" +
@@ -694,7 +950,9 @@ const file_baixa_gateways_v1_accounts_service_proto_rawDesc = "" +
 	"\x10calls_per_minute\x18\x06 \x01(\x05R\x0ecallsPerMinute\x12%\n" +
 	"\x0ewebhook_header\x18\a \x01(\tR\rwebhookHeader\x12%\n" +
 	"\x0ewebhook_secret\x18\b \x01(\tR\rwebhookSecret\x12%\n" +
-	"\x0erouting_hashes\x18\t \x03(\tR\rroutingHashes\x1a>\n" +
+	"\x0erouting_hashes\x18\t \x03(\tR\rroutingHashes\x12\x16\n" +
+	"\x06shadow\x18\n" +
+	" \x01(\tR\x06shadow\x1a>\n" +
 	"\x10CredentialsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"d\n" +
@@ -717,16 +975,34 @@ const file_baixa_gateways_v1_accounts_service_proto_rawDesc = "" +
 	"merchantId\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\"N\n" +
 	"\x14ListAccountsResponse\x126\n" +
-	"\baccounts\x18\x01 \x03(\v2\x1a.baixa.gateways.v1.AccountR\baccounts*m\n" +
+	"\baccounts\x18\x01 \x03(\v2\x1a.baixa.gateways.v1.AccountR\baccounts\"^\n" +
+	"\x1cListShadowDifferencesRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tR\taccountId\"\xb4\x01\n" +
+	"\x1dListShadowDifferencesResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
+	"\x05looks\x18\x02 \x01(\x03R\x05looks\x12\x1c\n" +
+	"\tdiffering\x18\x03 \x01(\x03R\tdiffering\x12E\n" +
+	"\vdifferences\x18\x04 \x03(\v2#.baixa.gateways.v1.ShadowDifferenceR\vdifferences\"\xb2\x01\n" +
+	"\x10ShadowDifference\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
+	"\x03ref\x18\x03 \x01(\tR\x03ref\x12\x14\n" +
+	"\x05field\x18\x04 \x01(\tR\x05field\x12\x18\n" +
+	"\adecided\x18\x05 \x01(\tR\adecided\x12\x16\n" +
+	"\x06shadow\x18\x06 \x01(\tR\x06shadow*m\n" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12$\n" +
-	" ACCOUNT_STATE_CREDENTIAL_REFUSED\x10\x022\x8e\x03\n" +
+	" ACCOUNT_STATE_CREDENTIAL_REFUSED\x10\x022\xb5\x04\n" +
 	"\x0fAccountsService\x12r\n" +
 	"\n" +
 	"PutAccount\x12$.baixa.gateways.v1.PutAccountRequest\x1a%.baixa.gateways.v1.PutAccountResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/accounts\x12\x8f\x01\n" +
 	"\rVerifyAccount\x12'.baixa.gateways.v1.VerifyAccountRequest\x1a(.baixa.gateways.v1.VerifyAccountResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/accounts/{account_id}:verify\x12u\n" +
-	"\fListAccounts\x12&.baixa.gateways.v1.ListAccountsRequest\x1a'.baixa.gateways.v1.ListAccountsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/accountsB<Z:github.com/baixapay/baixa/gen/baixa/gateways/v1;gatewaysv1b\x06proto3"
+	"\fListAccounts\x12&.baixa.gateways.v1.ListAccountsRequest\x1a'.baixa.gateways.v1.ListAccountsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/accounts\x12\xa4\x01\n" +
+	"\x15ListShadowDifferences\x12/.baixa.gateways.v1.ListShadowDifferencesRequest\x1a0.baixa.gateways.v1.ListShadowDifferencesResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/accounts/{account_id}/shadowB<Z:github.com/baixapay/baixa/gen/baixa/gateways/v1;gatewaysv1b\x06proto3"
 
 var (
 	file_baixa_gateways_v1_accounts_service_proto_rawDescOnce sync.Once
@@ -741,42 +1017,49 @@ func file_baixa_gateways_v1_accounts_service_proto_rawDescGZIP() []byte {
 }
 
 var file_baixa_gateways_v1_accounts_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_baixa_gateways_v1_accounts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_baixa_gateways_v1_accounts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_baixa_gateways_v1_accounts_service_proto_goTypes = []any{
-	(AccountState)(0),             // 0: baixa.gateways.v1.AccountState
-	(*Account)(nil),               // 1: baixa.gateways.v1.Account
-	(*PutAccountRequest)(nil),     // 2: baixa.gateways.v1.PutAccountRequest
-	(*PutAccountResponse)(nil),    // 3: baixa.gateways.v1.PutAccountResponse
-	(*VerifyAccountRequest)(nil),  // 4: baixa.gateways.v1.VerifyAccountRequest
-	(*VerifyAccountResponse)(nil), // 5: baixa.gateways.v1.VerifyAccountResponse
-	(*ListAccountsRequest)(nil),   // 6: baixa.gateways.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 7: baixa.gateways.v1.ListAccountsResponse
-	nil,                           // 8: baixa.gateways.v1.PutAccountRequest.CredentialsEntry
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(Outcome)(0),                  // 10: baixa.gateways.v1.Outcome
+	(AccountState)(0),                     // 0: baixa.gateways.v1.AccountState
+	(*Account)(nil),                       // 1: baixa.gateways.v1.Account
+	(*PutAccountRequest)(nil),             // 2: baixa.gateways.v1.PutAccountRequest
+	(*PutAccountResponse)(nil),            // 3: baixa.gateways.v1.PutAccountResponse
+	(*VerifyAccountRequest)(nil),          // 4: baixa.gateways.v1.VerifyAccountRequest
+	(*VerifyAccountResponse)(nil),         // 5: baixa.gateways.v1.VerifyAccountResponse
+	(*ListAccountsRequest)(nil),           // 6: baixa.gateways.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),          // 7: baixa.gateways.v1.ListAccountsResponse
+	(*ListShadowDifferencesRequest)(nil),  // 8: baixa.gateways.v1.ListShadowDifferencesRequest
+	(*ListShadowDifferencesResponse)(nil), // 9: baixa.gateways.v1.ListShadowDifferencesResponse
+	(*ShadowDifference)(nil),              // 10: baixa.gateways.v1.ShadowDifference
+	nil,                                   // 11: baixa.gateways.v1.PutAccountRequest.CredentialsEntry
+	(*timestamppb.Timestamp)(nil),         // 12: google.protobuf.Timestamp
+	(Outcome)(0),                          // 13: baixa.gateways.v1.Outcome
 }
 var file_baixa_gateways_v1_accounts_service_proto_depIdxs = []int32{
 	0,  // 0: baixa.gateways.v1.Account.state:type_name -> baixa.gateways.v1.AccountState
-	9,  // 1: baixa.gateways.v1.Account.created_at:type_name -> google.protobuf.Timestamp
-	9,  // 2: baixa.gateways.v1.Account.updated_at:type_name -> google.protobuf.Timestamp
-	9,  // 3: baixa.gateways.v1.Account.last_success_at:type_name -> google.protobuf.Timestamp
-	9,  // 4: baixa.gateways.v1.Account.last_failure_at:type_name -> google.protobuf.Timestamp
-	8,  // 5: baixa.gateways.v1.PutAccountRequest.credentials:type_name -> baixa.gateways.v1.PutAccountRequest.CredentialsEntry
+	12, // 1: baixa.gateways.v1.Account.created_at:type_name -> google.protobuf.Timestamp
+	12, // 2: baixa.gateways.v1.Account.updated_at:type_name -> google.protobuf.Timestamp
+	12, // 3: baixa.gateways.v1.Account.last_success_at:type_name -> google.protobuf.Timestamp
+	12, // 4: baixa.gateways.v1.Account.last_failure_at:type_name -> google.protobuf.Timestamp
+	11, // 5: baixa.gateways.v1.PutAccountRequest.credentials:type_name -> baixa.gateways.v1.PutAccountRequest.CredentialsEntry
 	1,  // 6: baixa.gateways.v1.PutAccountResponse.account:type_name -> baixa.gateways.v1.Account
-	10, // 7: baixa.gateways.v1.VerifyAccountResponse.outcome:type_name -> baixa.gateways.v1.Outcome
+	13, // 7: baixa.gateways.v1.VerifyAccountResponse.outcome:type_name -> baixa.gateways.v1.Outcome
 	1,  // 8: baixa.gateways.v1.VerifyAccountResponse.account:type_name -> baixa.gateways.v1.Account
 	1,  // 9: baixa.gateways.v1.ListAccountsResponse.accounts:type_name -> baixa.gateways.v1.Account
-	2,  // 10: baixa.gateways.v1.AccountsService.PutAccount:input_type -> baixa.gateways.v1.PutAccountRequest
-	4,  // 11: baixa.gateways.v1.AccountsService.VerifyAccount:input_type -> baixa.gateways.v1.VerifyAccountRequest
-	6,  // 12: baixa.gateways.v1.AccountsService.ListAccounts:input_type -> baixa.gateways.v1.ListAccountsRequest
-	3,  // 13: baixa.gateways.v1.AccountsService.PutAccount:output_type -> baixa.gateways.v1.PutAccountResponse
-	5,  // 14: baixa.gateways.v1.AccountsService.VerifyAccount:output_type -> baixa.gateways.v1.VerifyAccountResponse
-	7,  // 15: baixa.gateways.v1.AccountsService.ListAccounts:output_type -> baixa.gateways.v1.ListAccountsResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 10: baixa.gateways.v1.ListShadowDifferencesResponse.differences:type_name -> baixa.gateways.v1.ShadowDifference
+	12, // 11: baixa.gateways.v1.ShadowDifference.at:type_name -> google.protobuf.Timestamp
+	2,  // 12: baixa.gateways.v1.AccountsService.PutAccount:input_type -> baixa.gateways.v1.PutAccountRequest
+	4,  // 13: baixa.gateways.v1.AccountsService.VerifyAccount:input_type -> baixa.gateways.v1.VerifyAccountRequest
+	6,  // 14: baixa.gateways.v1.AccountsService.ListAccounts:input_type -> baixa.gateways.v1.ListAccountsRequest
+	8,  // 15: baixa.gateways.v1.AccountsService.ListShadowDifferences:input_type -> baixa.gateways.v1.ListShadowDifferencesRequest
+	3,  // 16: baixa.gateways.v1.AccountsService.PutAccount:output_type -> baixa.gateways.v1.PutAccountResponse
+	5,  // 17: baixa.gateways.v1.AccountsService.VerifyAccount:output_type -> baixa.gateways.v1.VerifyAccountResponse
+	7,  // 18: baixa.gateways.v1.AccountsService.ListAccounts:output_type -> baixa.gateways.v1.ListAccountsResponse
+	9,  // 19: baixa.gateways.v1.AccountsService.ListShadowDifferences:output_type -> baixa.gateways.v1.ListShadowDifferencesResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_baixa_gateways_v1_accounts_service_proto_init() }
@@ -791,7 +1074,7 @@ func file_baixa_gateways_v1_accounts_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_gateways_v1_accounts_service_proto_rawDesc), len(file_baixa_gateways_v1_accounts_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

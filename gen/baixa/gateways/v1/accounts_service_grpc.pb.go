@@ -19,9 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccountsService_PutAccount_FullMethodName    = "/baixa.gateways.v1.AccountsService/PutAccount"
-	AccountsService_VerifyAccount_FullMethodName = "/baixa.gateways.v1.AccountsService/VerifyAccount"
-	AccountsService_ListAccounts_FullMethodName  = "/baixa.gateways.v1.AccountsService/ListAccounts"
+	AccountsService_PutAccount_FullMethodName            = "/baixa.gateways.v1.AccountsService/PutAccount"
+	AccountsService_VerifyAccount_FullMethodName         = "/baixa.gateways.v1.AccountsService/VerifyAccount"
+	AccountsService_ListAccounts_FullMethodName          = "/baixa.gateways.v1.AccountsService/ListAccounts"
+	AccountsService_ListShadowDifferences_FullMethodName = "/baixa.gateways.v1.AccountsService/ListShadowDifferences"
 )
 
 // AccountsServiceClient is the client API for AccountsService service.
@@ -41,6 +42,11 @@ type AccountsServiceClient interface {
 	VerifyAccount(ctx context.Context, in *VerifyAccountRequest, opts ...grpc.CallOption) (*VerifyAccountResponse, error)
 	// ListAccounts lists accounts with their health, oldest first. An operator sees all merchants' when merchant_id is empty.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
+	// ListShadowDifferences tells what an account's shadow made of live answers that the deciding adapter read otherwise.
+	//
+	// Nothing is called. Differences are kept for 30 days; a replica notes at most some hundreds a second and counts the rest.
+	// Codes: NOT_FOUND.
+	ListShadowDifferences(ctx context.Context, in *ListShadowDifferencesRequest, opts ...grpc.CallOption) (*ListShadowDifferencesResponse, error)
 }
 
 type accountsServiceClient struct {
@@ -81,6 +87,16 @@ func (c *accountsServiceClient) ListAccounts(ctx context.Context, in *ListAccoun
 	return out, nil
 }
 
+func (c *accountsServiceClient) ListShadowDifferences(ctx context.Context, in *ListShadowDifferencesRequest, opts ...grpc.CallOption) (*ListShadowDifferencesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListShadowDifferencesResponse)
+	err := c.cc.Invoke(ctx, AccountsService_ListShadowDifferences_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AccountsServiceServer is the server API for AccountsService service.
 // All implementations must embed UnimplementedAccountsServiceServer
 // for forward compatibility.
@@ -98,6 +114,11 @@ type AccountsServiceServer interface {
 	VerifyAccount(context.Context, *VerifyAccountRequest) (*VerifyAccountResponse, error)
 	// ListAccounts lists accounts with their health, oldest first. An operator sees all merchants' when merchant_id is empty.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
+	// ListShadowDifferences tells what an account's shadow made of live answers that the deciding adapter read otherwise.
+	//
+	// Nothing is called. Differences are kept for 30 days; a replica notes at most some hundreds a second and counts the rest.
+	// Codes: NOT_FOUND.
+	ListShadowDifferences(context.Context, *ListShadowDifferencesRequest) (*ListShadowDifferencesResponse, error)
 	mustEmbedUnimplementedAccountsServiceServer()
 }
 
@@ -116,6 +137,9 @@ func (UnimplementedAccountsServiceServer) VerifyAccount(context.Context, *Verify
 }
 func (UnimplementedAccountsServiceServer) ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
+}
+func (UnimplementedAccountsServiceServer) ListShadowDifferences(context.Context, *ListShadowDifferencesRequest) (*ListShadowDifferencesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListShadowDifferences not implemented")
 }
 func (UnimplementedAccountsServiceServer) mustEmbedUnimplementedAccountsServiceServer() {}
 func (UnimplementedAccountsServiceServer) testEmbeddedByValue()                         {}
@@ -192,6 +216,24 @@ func _AccountsService_ListAccounts_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccountsService_ListShadowDifferences_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListShadowDifferencesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountsServiceServer).ListShadowDifferences(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountsService_ListShadowDifferences_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountsServiceServer).ListShadowDifferences(ctx, req.(*ListShadowDifferencesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AccountsService_ServiceDesc is the grpc.ServiceDesc for AccountsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -210,6 +252,10 @@ var AccountsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAccounts",
 			Handler:    _AccountsService_ListAccounts_Handler,
+		},
+		{
+			MethodName: "ListShadowDifferences",
+			Handler:    _AccountsService_ListShadowDifferences_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

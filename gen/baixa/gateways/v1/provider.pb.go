@@ -59,7 +59,9 @@ type Provider struct {
 	// Where facts are uncertain, in English, one sentence each.
 	Notes []string `protobuf:"bytes,18,rep,name=notes,proto3" json:"notes,omitempty"`
 	// How sure we are of the adapter's facts: "high", "medium" or "low".
-	Confidence    string `protobuf:"bytes,19,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	Confidence string `protobuf:"bytes,19,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// Versions of other adapters of this provider, which an account may have as its shadow.
+	Versions      []string `protobuf:"bytes,20,rep,name=versions,proto3" json:"versions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +229,13 @@ func (x *Provider) GetConfidence() string {
 	return ""
 }
 
+func (x *Provider) GetVersions() []string {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
 // CredentialField is one thing an account must be given.
 type CredentialField struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -304,7 +313,7 @@ var File_baixa_gateways_v1_provider_proto protoreflect.FileDescriptor
 
 const file_baixa_gateways_v1_provider_proto_rawDesc = "" +
 	"\n" +
-	" baixa/gateways/v1/provider.proto\x12\x11baixa.gateways.v1\x1a\x1egoogle/protobuf/duration.proto\"\xee\x05\n" +
+	" baixa/gateways/v1/provider.proto\x12\x11baixa.gateways.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8a\x06\n" +
 	"\bProvider\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12'\n" +
@@ -329,7 +338,8 @@ const file_baixa_gateways_v1_provider_proto_rawDesc = "" +
 	"\x05notes\x18\x12 \x03(\tR\x05notes\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x13 \x01(\tR\n" +
-	"confidence\"s\n" +
+	"confidence\x12\x1a\n" +
+	"\bversions\x18\x14 \x03(\tR\bversions\"s\n" +
 	"\x0fCredentialField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x16\n" +

@@ -93,6 +93,8 @@ type Record struct {
 	StateReason    string
 	Settings       map[string]string
 	Sealed         []byte
+	// Shadow is the version of a second adapter that reads live answers beside the deciding one; "" is none.
+	Shadow string
 	// CredentialNames are the fields that were given, sealed and plain ones.
 	CredentialNames []string
 	Revision        int // of everything above; raised by every change but those of State
@@ -117,4 +119,6 @@ type Health struct {
 	CallsLastMinute int
 	LastSuccessAt   time.Time // zero when there was none
 	LastFailureAt   time.Time
+	// Answers that the account's shadow read, and those of them that it read otherwise.
+	ShadowLooks, ShadowDiffering int64
 }

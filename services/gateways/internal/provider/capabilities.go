@@ -10,7 +10,9 @@ import (
 // Capabilities is all that the rest of the system and the documentation know about a provider. It is data: the same
 // value drives the adapter's mapping, ListProviders and docs/providers.md.
 type Capabilities struct {
-	Name    Name
+	Name Name
+	// Version is "" for the adapter that decides; others of the same Name may read beside it as an account's shadow.
+	Version string
 	Aliases []Name
 	// Title is the brand as people write it.
 	Title string

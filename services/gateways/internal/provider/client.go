@@ -123,7 +123,7 @@ func (c *Client) Do(ctx context.Context, request Request) (*Response, error) {
 			attribute.String("server.address", target.Hostname()),
 		)
 	}
-	response, err := c.exchange(ctx, request, target, endpoint, red)
+	response, err := c.answer(ctx, request, target, endpoint, red)
 	if response != nil {
 		if span.IsRecording() {
 			span.SetAttributes(attribute.Int("http.response.status_code", response.HTTPStatus))

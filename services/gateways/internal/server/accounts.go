@@ -24,7 +24,7 @@ func (s accounts) PutAccount(ctx context.Context, r *gatewaysv1.PutAccountReques
 	if err != nil {
 		return nil, rpcerr.Invalid("provider", text(err.Error(), 400))
 	}
-	record, secrets, err := newRecord(ctx, m, adapter, r)
+	record, secrets, err := s.newRecord(ctx, m, adapter, r)
 	if err != nil {
 		return nil, err
 	}
@@ -158,5 +158,6 @@ func message(a *store.Listed) *gatewaysv1.Account {
 		BaseUrl: a.BaseURL, CallsPerMinute: int32(a.CallsPerMinute), State: states[a.State], StateReason: a.StateReason, Breaker: a.Breaker,
 		CallsLastMinute: int32(a.CallsLastMinute), CreatedAt: timestamppb.New(a.CreatedAt), UpdatedAt: timestamppb.New(a.UpdatedAt),
 		CredentialNames: a.CredentialNames, LastSuccessAt: moment(&a.LastSuccessAt), LastFailureAt: moment(&a.LastFailureAt),
+		Shadow: a.Shadow, ShadowLooks: a.ShadowLooks, ShadowDifferences: a.ShadowDiffering,
 	}
 }

@@ -187,8 +187,14 @@ func (s *Server) look(ctx context.Context, item *look) {
 	var calls counter
 	call, cancel := context.WithTimeout(calls.count(telemetry.Resume(ctx, item.traceparent)), s.c.CallTimeout)
 	defer cancel()
+	var answers *provider.Recording
+	asking := call
+	if item.account.Shadow != "" {
+		answers = &provider.Recording{}
+		asking = provider.WithRecording(call, answers)
+	}
 	start := time.Now()
-	reading, err := s.status(call, item)
+	reading, err := s.status(asking, item)
 	elapsed := time.Since(start)
 	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
 	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
@@ -199,6 +205,9 @@ func (s *Server) look(ctx context.Context, item *look) {
 	item.result.RetryAfter = s.waitAfter(err, calls.made())
 	if err == nil && reading.Status == provider.StatusUnknown {
 		s.unknownWord(call, item.account, reading.ProviderStatus)
+	}
+	if answers != nil && calls.made() > 0 {
+		s.shadow(call, item, answers, reading, err)
 	}
 }
 

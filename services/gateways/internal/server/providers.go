@@ -19,7 +19,7 @@ func (s gateways) ListProviders(ctx context.Context, _ *gatewaysv1.ListProviders
 	}
 	out := &gatewaysv1.ListProvidersResponse{}
 	for _, a := range s.c.Registry.All() {
-		out.Providers = append(out.Providers, describe(a.Capabilities()))
+		out.Providers = append(out.Providers, describe(a.Capabilities(), s.c.Registry.Versions(a.Name())))
 	}
 	for name, why := range registry.Refused() {
 		out.Providers = append(out.Providers, &gatewaysv1.Provider{Name: string(name), RefusedBecause: why})
@@ -28,12 +28,12 @@ func (s gateways) ListProviders(ctx context.Context, _ *gatewaysv1.ListProviders
 	return out, nil
 }
 
-func describe(c provider.Capabilities) *gatewaysv1.Provider {
+func describe(c provider.Capabilities, versions []string) *gatewaysv1.Provider {
 	out := &gatewaysv1.Provider{
 		Name: string(c.Name), AmountUnit: string(c.Unit), WebhookTrust: string(c.Webhook.Trust),
 		MinIntervalPerSale: durationpb.New(c.Poll.MinInterval), Cadence: durationpb.New(c.Poll.Cadence), CallsPerMinute: int32(c.Poll.CallsPerMinute),
 		PollingUnsafeStatuses: c.Unsafe, CanList: c.List, CanRefund: c.Refund, CanSplit: c.Split,
-		MinCentavos: int64(c.MinAmount), MaxCentavos: int64(c.MaxAmount), Confidence: string(confidence(c)),
+		MinCentavos: int64(c.MinAmount), MaxCentavos: int64(c.MaxAmount), Confidence: string(confidence(c)), Versions: versions,
 	}
 	for _, alias := range c.Aliases {
 		out.Aliases = append(out.Aliases, string(alias))

@@ -28,7 +28,7 @@ var headerForm = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
 // newRecord checks everything that a merchant says of an account, naming each wrong field, and splits secrets from settings as
 // the provider declares them. No error repeats a value.
-func newRecord(ctx context.Context, m account.MerchantID, adapter provider.Adapter, r *gatewaysv1.PutAccountRequest) (*account.Record, map[string]string, error) {
+func (s *Server) newRecord(ctx context.Context, m account.MerchantID, adapter provider.Adapter, r *gatewaysv1.PutAccountRequest) (*account.Record, map[string]string, error) {
 	c := adapter.Capabilities()
 	var bad rpcerr.Fields
 	out := &account.Record{Key: account.Key{Merchant: m}, Provider: c.Name, Label: strings.TrimSpace(r.GetLabel()), BaseURL: strings.TrimSpace(r.GetBaseUrl()),
@@ -43,6 +43,8 @@ func newRecord(ctx context.Context, m account.MerchantID, adapter provider.Adapt
 	out.Settings = map[string]string{}
 	fields(&bad, c, r.GetCredentials(), secrets, out.Settings)
 	webhookSecret(&bad, c, r, secrets, out.Settings)
+	out.Shadow = strings.TrimSpace(r.GetShadow())
+	s.checkShadow(&bad, adapter, out.Shadow)
 	out.CredentialNames = slices.Sorted(maps.Keys(secrets))
 	out.CredentialNames = append(out.CredentialNames, slices.Sorted(maps.Keys(out.Settings))...)
 	bad.Require(len(r.GetRoutingHashes()) <= maxRoutes, "routing_hashes", "at most 32")

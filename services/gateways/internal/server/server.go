@@ -52,8 +52,9 @@ type Config struct {
 
 // Server implements both services of the contract. It is safe for concurrent use.
 type Server struct {
-	c    Config
-	told metrics
+	c       Config
+	told    metrics
+	shadows shadows
 }
 
 // New checks c.

@@ -25,6 +25,7 @@ import (
 	"github.com/baixapay/baixa/services/gateways/internal/account"
 	"github.com/baixapay/baixa/services/gateways/internal/gate"
 	"github.com/baixapay/baixa/services/gateways/internal/provider"
+	"github.com/baixapay/baixa/services/gateways/internal/provider/declarative"
 	"github.com/baixapay/baixa/services/gateways/internal/provider/registry"
 	"github.com/baixapay/baixa/services/gateways/internal/server"
 	"github.com/baixapay/baixa/services/gateways/internal/store"
@@ -65,7 +66,8 @@ type tuning struct {
 	gate.Config
 	callTimeout, visible time.Duration
 	client               provider.ClientConfig
-	open                 bool // no interceptor checks who calls
+	open                 bool     // no interceptor checks who calls
+	more                 []string // files of further providers
 }
 
 func newWorld(t *testing.T, change ...func(*tuning)) *world {
@@ -105,7 +107,14 @@ func (w *world) serve(change ...func(*tuning)) replica {
 	must(err)
 	client, err := provider.NewClient(set.client)
 	must(err)
-	known, err := registry.New(provider.Deps{Client: client})
+	deps := provider.Deps{Client: client}
+	var more []provider.Adapter
+	for _, text := range set.more {
+		a, err := declarative.Load(deps, "test.yaml", []byte(text))
+		must(err)
+		more = append(more, a)
+	}
+	known, err := registry.New(deps, more...)
 	must(err)
 	r.book, err = account.NewBook(account.BookConfig{Loader: r.store, Sealer: w.sealer})
 	must(err)

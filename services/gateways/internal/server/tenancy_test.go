@@ -30,8 +30,9 @@ func everyCall(a, lists *gatewaysv1.Account) map[string]proto.Message {
 		gatewaysv1.GatewaysService_ListProviders_FullMethodName:         &gatewaysv1.ListProvidersRequest{},
 		gatewaysv1.AccountsService_PutAccount_FullMethodName: &gatewaysv1.PutAccountRequest{MerchantId: a.GetMerchantId(), Provider: "atomopay",
 			Credentials: map[string]string{"api_token": "stolen"}},
-		gatewaysv1.AccountsService_VerifyAccount_FullMethodName: &gatewaysv1.VerifyAccountRequest{MerchantId: a.GetMerchantId(), AccountId: a.GetId()},
-		gatewaysv1.AccountsService_ListAccounts_FullMethodName:  &gatewaysv1.ListAccountsRequest{MerchantId: a.GetMerchantId()},
+		gatewaysv1.AccountsService_VerifyAccount_FullMethodName:         &gatewaysv1.VerifyAccountRequest{MerchantId: a.GetMerchantId(), AccountId: a.GetId()},
+		gatewaysv1.AccountsService_ListShadowDifferences_FullMethodName: &gatewaysv1.ListShadowDifferencesRequest{MerchantId: a.GetMerchantId(), AccountId: a.GetId()},
+		gatewaysv1.AccountsService_ListAccounts_FullMethodName:          &gatewaysv1.ListAccountsRequest{MerchantId: a.GetMerchantId()},
 	}
 }
 
@@ -102,7 +103,7 @@ func TestTenancy_anotherMerchantReachesNothing(t *testing.T) {
 		err = w.conn.Invoke(ctx, full, own, answer)
 		switch full {
 		case gatewaysv1.GatewaysService_GetPaymentStatus_FullMethodName, gatewaysv1.GatewaysService_CreateCharge_FullMethodName, gatewaysv1.AccountsService_VerifyAccount_FullMethodName,
-			gatewaysv1.GatewaysService_ListTransactions_FullMethodName:
+			gatewaysv1.GatewaysService_ListTransactions_FullMethodName, gatewaysv1.AccountsService_ListShadowDifferences_FullMethodName:
 			if status.Code(err) != codes.NotFound {
 				t.Errorf("%s with another's account: %v, want NotFound", full, err)
 			}

@@ -31,10 +31,10 @@ func (s *Store) FindAccount(ctx context.Context, m account.MerchantID, p provide
 
 // The row keeps its id, key and age; everything else is replaced, and what was paused is resumed.
 const putAccount = `
-INSERT INTO accounts AS a (merchant_id, id, provider, label, account_key, base_url, calls_per_minute, settings, sealed, credential_names)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10)
+INSERT INTO accounts AS a (merchant_id, id, provider, label, account_key, base_url, calls_per_minute, settings, sealed, credential_names, shadow)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11)
 ON CONFLICT ON CONSTRAINT accounts_label DO UPDATE SET base_url = EXCLUDED.base_url, calls_per_minute = EXCLUDED.calls_per_minute,
-  settings = EXCLUDED.settings, sealed = EXCLUDED.sealed, credential_names = EXCLUDED.credential_names, state = 'active',
+  settings = EXCLUDED.settings, sealed = EXCLUDED.sealed, credential_names = EXCLUDED.credential_names, shadow = EXCLUDED.shadow, state = 'active',
   state_reason = '', revision = a.revision + 1, updated_at = now()
 WHERE a.id = EXCLUDED.id
 RETURNING revision`
@@ -64,7 +64,7 @@ func (s *Store) PutAccount(ctx context.Context, r *account.Record) (created bool
 	var revision int
 	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, putAccount, r.Merchant, r.Account, string(r.Provider), r.Label, r.WebhookKey, r.BaseURL, r.CallsPerMinute,
-			string(settings), r.Sealed, r.CredentialNames).Scan(&revision)
+			string(settings), r.Sealed, r.CredentialNames, r.Shadow).Scan(&revision)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrTaken
 		}
@@ -115,13 +115,13 @@ func (s *Store) ResumeAccount(ctx context.Context, k account.Key, revision int) 
 
 // accountColumns are read by scanAccount, in this order.
 const accountColumns = `a.merchant_id, a.id, a.provider, a.label, a.account_key, a.base_url, a.calls_per_minute, a.state,
-  a.state_reason, a.settings, a.sealed, a.credential_names, a.revision, a.created_at, a.updated_at,
+  a.state_reason, a.settings, a.sealed, a.credential_names, a.revision, a.created_at, a.updated_at, a.shadow,
   COALESCE((SELECT jsonb_agg(jsonb_build_object('hash', r.hash, 'learned', r.learned) ORDER BY r.hash) FROM account_routes r
     WHERE r.merchant_id = a.merchant_id AND r.account_id = a.id), '[]')`
 
 func accountFields(r *account.Record) []any {
 	return []any{&r.Merchant, &r.Account, &r.Provider, &r.Label, &r.WebhookKey, &r.BaseURL, &r.CallsPerMinute, &r.State, &r.StateReason,
-		&r.Settings, &r.Sealed, &r.CredentialNames, &r.Revision, &r.CreatedAt, &r.UpdatedAt, &r.Routes}
+		&r.Settings, &r.Sealed, &r.CredentialNames, &r.Revision, &r.CreatedAt, &r.UpdatedAt, &r.Shadow, &r.Routes}
 }
 
 const loadAccounts = `
@@ -155,8 +155,10 @@ type Listed struct {
 const listAccounts = `
 SELECT ` + accountColumns + `, COALESCE(h.breaker, 'closed'), h.last_success_at, h.last_failure_at,
   COALESCE((SELECT sum(c.calls) FROM calls c WHERE c.merchant_id = a.merchant_id AND c.account_id = a.id
-    AND c.bucket > clock_timestamp() - interval '60 seconds'), 0)::integer
+    AND c.bucket > clock_timestamp() - interval '60 seconds'), 0)::integer,
+  COALESCE(w.looks, 0), COALESCE(w.differing, 0)
 FROM accounts a LEFT JOIN health h ON h.merchant_id = a.merchant_id AND h.account_id = a.id
+LEFT JOIN shadow_counts w ON w.merchant_id = a.merchant_id AND w.account_id = a.id AND w.version = a.shadow
 WHERE ($1::uuid IS NULL OR a.merchant_id = $1) AND ($2 = '' OR a.provider = $2) AND ($3::uuid IS NULL OR a.id = $3)
 ORDER BY a.created_at, a.id LIMIT 1000`
 

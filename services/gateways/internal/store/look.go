@@ -91,13 +91,20 @@ DELETE FROM sale_looks WHERE (merchant_id, account_id, ref) IN (
 const sweepCalls = `
 DELETE FROM calls WHERE bucket < clock_timestamp() - interval '2 minutes'`
 
-// Sweep deletes what is over: looks that are free again and counters older than the minute they count.
+const sweepShadows = `
+DELETE FROM shadow_differences WHERE at < clock_timestamp() - interval '30 days'`
+
+// Sweep deletes what is over: looks that are free again, counters older than the minute they count, and differences of
+// shadows older than 30 days.
 func (s *Store) Sweep(ctx context.Context) error {
 	if _, err := s.pool.Exec(ctx, sweepLooks); err != nil {
 		return fmt.Errorf("sweep looks: %w", err)
 	}
 	if _, err := s.pool.Exec(ctx, sweepCalls); err != nil {
 		return fmt.Errorf("sweep counters: %w", err)
+	}
+	if _, err := s.pool.Exec(ctx, sweepShadows); err != nil {
+		return fmt.Errorf("sweep shadows: %w", err)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 func scanListed(row pgx.CollectableRow) (Listed, error) {
 	var l Listed
 	var success, failure *time.Time
-	err := row.Scan(append(accountFields(&l.Record), &l.Breaker, &success, &failure, &l.CallsLastMinute)...)
+	err := row.Scan(append(accountFields(&l.Record), &l.Breaker, &success, &failure, &l.CallsLastMinute,
+		&l.ShadowLooks, &l.ShadowDiffering)...)
 	l.LastSuccessAt, l.LastFailureAt = when(success), when(failure)
 	return l, err
 }

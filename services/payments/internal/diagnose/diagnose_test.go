@@ -103,7 +103,11 @@ var faults = map[string]struct {
 		[]string{"problem credential_refused"}},
 	"breaker":             {func(in *Input) { in.Accounts[0].Breaker = "open" }, []string{"problem breaker_open"}},
 	"breaker being tried": {func(in *Input) { in.Accounts[0].Breaker = "half-open" }, []string{"info breaker_open"}},
-	"no budget known":     {func(in *Input) { in.Accounts[0].CallsPerMinute = 0 }, nil},
+	"shadow": {func(in *Input) {
+		in.Accounts[0].Shadow, in.Accounts[0].ShadowLooks, in.Accounts[0].ShadowDifferences = "v2", 100, 3
+	}, []string{"warning shadow_differs"}},
+	"a shadow that agrees": {func(in *Input) { in.Accounts[0].Shadow, in.Accounts[0].ShadowLooks = "v2", 100 }, nil},
+	"no budget known":      {func(in *Input) { in.Accounts[0].CallsPerMinute = 0 }, nil},
 	"messages": {func(in *Input) { in.Providers[0].Undeliverable, in.Providers[0].MaybeSent = 1, 1 },
 		[]string{"warning messages_undeliverable", "warning messages_unsure"}},
 	"bot refused":      {func(in *Input) { in.Health.RefusedBotIds = []string{"b1"} }, []string{"problem bot_refused"}},

@@ -154,6 +154,10 @@ func (r *report) findAccounts() {
 		case exhausted(a):
 			r.find("budget_exhausted", v)
 		}
+		if a.GetShadow() != "" && a.GetShadowDifferences() > 0 {
+			v["version"], v["n"], v["polls"] = a.GetShadow(), wording.Count(a.GetShadowDifferences()), wording.Count(a.GetShadowLooks())
+			r.find("shadow_differs", v)
+		}
 	}
 }
 

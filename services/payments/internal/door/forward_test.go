@@ -92,7 +92,7 @@ func TestForward_onlyWhatIsListed(t *testing.T) {
 	h, conn, calls := front(t)
 	key, _, merchant := h.newKey(t, false)
 	root, _, _ := h.newKey(t, true)
-	merchants := strings.Fields(`AccountsService/PutAccount AccountsService/VerifyAccount AccountsService/ListAccounts GatewaysService/ListProviders GatewaysService/ListTransactions
+	merchants := strings.Fields(`AccountsService/PutAccount AccountsService/VerifyAccount AccountsService/ListAccounts AccountsService/ListShadowDifferences GatewaysService/ListProviders GatewaysService/ListTransactions
 		PixelsService/PutPixel PixelsService/ListPixels DeliveryService/GetDelivery
 		NotifierService/PutBot NotifierService/CreateStreamTicket NotifierService/GetNotifications`)
 	operators := strings.Fields(`GatewaysService/GetPaymentStatus GatewaysService/ParseWebhook NotifierService/GetHealth`)

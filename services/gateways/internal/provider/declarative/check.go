@@ -12,12 +12,13 @@ import (
 )
 
 var (
-	nameForm   = regexp.MustCompile(`^[a-z][a-z0-9]{1,30}$`)
-	fieldForm  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
-	headerForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,60}$`)
-	pathForm   = regexp.MustCompile(`^/[A-Za-z0-9_\-./{}?=&%]*$`)
-	fieldPath  = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
-	placeForm  = regexp.MustCompile(`\{[^{}]*\}`)
+	nameForm    = regexp.MustCompile(`^[a-z][a-z0-9]{1,30}$`)
+	versionForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,30}$`)
+	fieldForm   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
+	headerForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,60}$`)
+	pathForm    = regexp.MustCompile(`^/[A-Za-z0-9_\-./{}?=&%]*$`)
+	fieldPath   = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
+	placeForm   = regexp.MustCompile(`\{[^{}]*\}`)
 )
 
 func countPlaces(path string) int { return len(placeForm.FindAllString(path, -1)) }
@@ -27,7 +28,7 @@ func (s *source) adapter(f spec) *Adapter {
 	a := &Adapter{auth: f.Auth, headers: f.Headers, ask: map[provider.IDKind]string{}}
 	c := &a.capabilities
 	*c = provider.Capabilities{
-		Name: provider.Name(f.Name), Title: f.Title, BaseURL: f.BaseURL, Sandbox: f.Sandbox, LowerCaseIDs: f.LowerCaseIDs,
+		Name: provider.Name(f.Name), Version: f.Version, Title: f.Title, BaseURL: f.BaseURL, Sandbox: f.Sandbox, LowerCaseIDs: f.LowerCaseIDs,
 		Unit: provider.Unit(f.Unit), EnvelopeWords: f.EnvelopeWords, ErrorWords: f.ErrorWords, Unsafe: f.Unsafe,
 		FreeReads: f.FreeReads, Create: f.Create != nil, Verify: f.Verify != nil,
 	}
@@ -55,6 +56,12 @@ func (s *source) adapter(f spec) *Adapter {
 func (s *source) identity(f spec, c *provider.Capabilities) {
 	if !nameForm.MatchString(f.Name) {
 		s.wrong("name", "want one lower-case word of letters and digits, got %q", f.Name)
+	}
+	if f.Version != "" && !versionForm.MatchString(f.Version) {
+		s.wrong("version", "want up to 31 lower-case letters, digits, dots and dashes, such as v2, got %q", f.Version)
+	}
+	if f.Version != "" && len(f.Aliases) > 0 {
+		s.wrong("aliases", "a version has none: accounts name it as their shadow")
 	}
 	for i, alias := range f.Aliases {
 		if !nameForm.MatchString(alias) {

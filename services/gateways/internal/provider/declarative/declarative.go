@@ -1,6 +1,6 @@
 // Package declarative makes adapters of providers of the plain kind from one YAML file each: where to ask, how to
 // authenticate, where in an answer status, names and amounts stand, and what the provider's words mean. The two in
-// shipped/ come with this system; docs/providers.md says how to write another.
+// shipped/ come with this system; docs/adding-a-provider.md says how to write another.
 //
 // It refuses to run anything that a file says: paths and words are data, there are no expressions. It refuses a file
 // with an unknown key, a word of two meanings or a path that cannot work, naming line and field, instead of guessing.

@@ -7,6 +7,7 @@ import (
 // spec is a file as it is written. Keys that are not here are refused.
 type spec struct {
 	Name    string   `yaml:"name"`
+	Version string   `yaml:"version"`
 	Aliases []string `yaml:"aliases"`
 	Title   string   `yaml:"title"`
 	BaseURL string   `yaml:"base_url"`

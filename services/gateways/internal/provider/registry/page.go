@@ -18,7 +18,7 @@ nothing. Words are compared whole, trimmed, in any case, with "-" and space as "
 
 const epilogue = `## Another provider without Go
 
-A provider of the plain kind is one YAML file: see
+A provider of the plain kind is one YAML file ([adding-a-provider.md](adding-a-provider.md) shows how): see
 [aguia.yaml](../services/gateways/internal/provider/declarative/shipped/aguia.yaml) and
 [babylon.yaml](../services/gateways/internal/provider/declarative/shipped/babylon.yaml), which are Águia Pags and Babylon above.
 A file with an unknown key, a word of two meanings or a path that cannot work is refused with file, line and field.
@@ -26,6 +26,7 @@ A file with an unknown key, a word of two meanings or a path that cannot work is
 | key | what it says |
 |---|---|
 | name, aliases, title | one lower-case word for URLs and rows; other spellings of it; the brand |
+| version | makes the file a second reading of the provider of that name, which accounts may have as their shadow |
 | base_url, sandbox | https, without user, query or fragment |
 | auth | kind query, header, basic or bearer; name of the parameter or header; credentials used: one, or two for basic |
 | headers | constant headers, such as a User-Agent that is demanded |

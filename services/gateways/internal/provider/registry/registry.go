@@ -6,6 +6,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,12 +37,14 @@ var refused = map[provider.Name]string{
 
 // Registry is a fixed set of adapters. It is immutable and safe for concurrent use.
 type Registry struct {
-	byName map[provider.Name]provider.Adapter
-	names  []provider.Name
+	byName   map[provider.Name]provider.Adapter
+	names    []provider.Name
+	versions map[provider.Name]map[string]provider.Adapter
 }
 
 // New builds every adapter that this system ships, those of the declarative files among them, and adds more (such as
-// what declarative.LoadFS made of an operator's own files). A name that occurs twice is an error.
+// what declarative.LoadFS made of an operator's own files). A name that occurs twice is an error, unless all but one of
+// them have a version.
 func New(deps provider.Deps, more ...provider.Adapter) (*Registry, error) {
 	adapters, err := declarative.Shipped(deps)
 	if err != nil {
@@ -65,10 +68,21 @@ func adapter[A provider.Adapter](build func(provider.Deps) (A, error)) func(prov
 	return func(deps provider.Deps) (provider.Adapter, error) { return build(deps) }
 }
 
-// Of makes a registry of the given adapters. A name or alias that occurs twice is an error.
+// Of makes a registry of the given adapters. A name or alias that occurs twice is an error, and so is a version of a
+// provider that there is not.
 func Of(adapters ...provider.Adapter) (*Registry, error) {
-	r := &Registry{byName: map[provider.Name]provider.Adapter{}}
+	r := &Registry{byName: map[provider.Name]provider.Adapter{}, versions: map[provider.Name]map[string]provider.Adapter{}}
 	for _, a := range adapters {
+		if version := a.Capabilities().Version; version != "" {
+			if r.versions[a.Name()] == nil {
+				r.versions[a.Name()] = map[string]provider.Adapter{}
+			}
+			if r.versions[a.Name()][version] != nil {
+				return nil, fmt.Errorf("registry: version %s of provider %s twice", version, a.Name())
+			}
+			r.versions[a.Name()][version] = a
+			continue
+		}
 		r.names = append(r.names, a.Name())
 		for _, name := range append([]provider.Name{a.Name()}, a.Capabilities().Aliases...) {
 			if _, twice := r.byName[name]; twice {
@@ -78,7 +92,36 @@ func Of(adapters ...provider.Adapter) (*Registry, error) {
 		}
 	}
 	slices.Sort(r.names)
+	for name := range r.versions {
+		if !slices.Contains(r.names, name) {
+			return nil, fmt.Errorf("registry: a version of %s, which is no provider's name here: known are %s", name, r.known())
+		}
+	}
 	return r, nil
+}
+
+// Version finds another adapter of a provider; ErrUnknown lists those that there are.
+func (r *Registry) Version(name provider.Name, version string) (provider.Adapter, error) {
+	if a := r.versions[name][version]; a != nil {
+		return a, nil
+	}
+	if known := r.Versions(name); len(known) > 0 {
+		return nil, fmt.Errorf("%w: version %q of %s: there are %s", ErrUnknown, version, name, strings.Join(known, ", "))
+	}
+	return nil, fmt.Errorf("%w: version %q of %s: it has only the one that decides", ErrUnknown, version, name)
+}
+
+// Versions are the names of a provider's other adapters, sorted.
+func (r *Registry) Versions(name provider.Name) []string {
+	return slices.Sorted(maps.Keys(r.versions[name]))
+}
+
+func (r *Registry) known() string {
+	known := make([]string, len(r.names))
+	for i, n := range r.names {
+		known[i] = string(n)
+	}
+	return strings.Join(known, ", ")
 }
 
 // Lookup finds an adapter by name or alias, in any case. The error wraps ErrUnknown and lists the known names, or
@@ -91,11 +134,7 @@ func (r *Registry) Lookup(name string) (provider.Adapter, error) {
 	if reason, ok := refused[folded]; ok {
 		return nil, fmt.Errorf("%w: %s: %s", ErrRefused, folded, reason)
 	}
-	known := make([]string, len(r.names))
-	for i, n := range r.names {
-		known[i] = string(n)
-	}
-	return nil, fmt.Errorf("%w %q: known are %s", ErrUnknown, name, strings.Join(known, ", "))
+	return nil, fmt.Errorf("%w %q: known are %s", ErrUnknown, name, r.known())
 }
 
 // Canonical is the provider's own name for a name or alias; "" when unknown.
