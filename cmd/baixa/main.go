@@ -27,6 +27,7 @@ type cli struct {
 	Keyset   keysetCmd   `cmd:"" help:"Write a new keyset and service key for separate services."`
 	Explain  explainCmd  `cmd:"" help:"Tell the story of a sale, found by any id."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
+	Trust    trustCmd    `cmd:"" help:"What the webhooks of each account are worth, by its own history."`
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
 	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
 	Endpoint endpointCmd `cmd:"" help:"Webhooks to your own systems: make endpoints, test them, send again."`

@@ -103,7 +103,8 @@ func (s *Service) build(c Config) error {
 	notifier := notifierv1.NewNotifierServiceClient(d.Notifier)
 	s.providers = &providers{client: gateways}
 	wakers := work.NewWakers()
-	books, err := ledger.New(ledger.Config{Pool: s.pool, Wake: wakers.Wake})
+	habits := work.NewHabits()
+	books, err := ledger.New(ledger.Config{Pool: s.pool, Habit: habits.Of, Wake: wakers.Wake})
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Service) build(c Config) error {
 		return err
 	}
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
-		Notifier: notifier, OpenBody: s.inbox.Open, Provider: s.providers.resolve})
+		Notifier: notifier, OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits})
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,18 @@ func (p *page) schedules(lines []*paymentsv1.ScheduleLine) {
 	p.table(p.words.schedules, p.words.schedulesHead, rows, 4, 5, 6)
 }
 
+// trusted is an account's score, "-" while it is not known; with ! while its webhooks are silent or doubted.
+func trusted(t *paymentsv1.Trust) string {
+	text := "-"
+	if t != nil && t.GetScore() >= 0 {
+		text = count(int64(t.GetScore()))
+	}
+	if t.GetSilentSince() != nil || t.GetDoubted() {
+		text += " !"
+	}
+	return text
+}
+
 func (p *page) accounts(lines []*paymentsv1.AccountLine) {
 	var rows [][]string
 	for _, a := range lines {
@@ -129,9 +141,9 @@ func (p *page) accounts(lines []*paymentsv1.AccountLine) {
 		if a.GetCallsPerMinute() > 0 {
 			budget += "/" + count(int64(a.GetCallsPerMinute()))
 		}
-		rows = append(rows, []string{a.GetAccountId(), a.GetProvider(), a.GetLabel(), state, a.GetBreaker(), budget})
+		rows = append(rows, []string{a.GetAccountId(), a.GetProvider(), a.GetLabel(), state, a.GetBreaker(), budget, trusted(a.GetTrust())})
 	}
-	p.table(p.words.accounts, p.words.accountsHead, rows, 5)
+	p.table(p.words.accounts, p.words.accountsHead, rows, 5, 6)
 }
 
 func (p *page) moment(t *timestamppb.Timestamp) string {

@@ -42,7 +42,7 @@ func sick() *paymentsv1.DiagnoseResponse {
 		Providers: []*paymentsv1.ProviderLine{{Provider: "atomopay", Total: 2462, Paid: 43, Pending: 2400, NeedsReview: 1, WithToken: 43, Messaged: 42, Polls: 98765, Unanswered: 3},
 			{Provider: "paradise", Total: 1, Webhooks: 12, LastWebhookAt: at(-time.Second)}},
 		Schedules: []*paymentsv1.ScheduleLine{{Name: "poll atomopay", Cadence: "60s", LastRunAt: at(-time.Second), NextRunAt: at(time.Second), Due: 1, Waiting: 2399, Failing: 3}, {Name: "inbox"}},
-		Accounts: []*paymentsv1.AccountLine{{AccountId: "a1", Provider: "atomopay", Label: "default", State: "credential_refused", Breaker: "closed", CallsLastMinute: 60, CallsPerMinute: 60},
+		Accounts: []*paymentsv1.AccountLine{{AccountId: "a1", Provider: "atomopay", Label: "default", State: "credential_refused", Breaker: "closed", CallsLastMinute: 60, CallsPerMinute: 60, Trust: &paymentsv1.Trust{Score: 87, Doubted: true}},
 			{AccountId: "a2", Provider: "paradise", Label: "loja 2", State: "active", Breaker: "open", CallsLastMinute: 7}},
 	}
 }
@@ -114,7 +114,7 @@ func TestWrite_columnsAreAligned(t *testing.T) {
 func TestWords_complete(t *testing.T) {
 	for _, w := range []words{portuguese, english} {
 		for name, head := range map[string]struct{ got, want int }{"sales": {len(w.salesHead), 9}, "providers": {len(w.providersHead), 11},
-			"schedules": {len(w.schedulesHead), 7}, "accounts": {len(w.accountsHead), 6}} {
+			"schedules": {len(w.schedulesHead), 7}, "accounts": {len(w.accountsHead), 7}} {
 			if head.got != head.want {
 				t.Errorf("%s has %d column heads, want %d", name, head.got, head.want)
 			}

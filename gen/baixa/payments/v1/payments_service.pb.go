@@ -1402,7 +1402,7 @@ var File_baixa_payments_v1_payments_service_proto protoreflect.FileDescriptor
 
 const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/payments/v1/payments_service.proto\x12\x11baixa.payments.v1\x1a\x1fbaixa/payments/v1/payment.proto\x1a\"baixa/payments/v1/statistics.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
+	"(baixa/payments/v1/payments_service.proto\x12\x11baixa.payments.v1\x1a\x1fbaixa/payments/v1/payment.proto\x1a\"baixa/payments/v1/statistics.proto\x1a\x1dbaixa/payments/v1/trust.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
 	"\x14CreatePaymentRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12'\n" +
@@ -1511,7 +1511,7 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\x0eReviewDecision\x12\x1f\n" +
 	"\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REVIEW_DECISION_ACCEPT\x10\x01\x12\x1a\n" +
-	"\x16REVIEW_DECISION_REFUSE\x10\x022\xe5\v\n" +
+	"\x16REVIEW_DECISION_REFUSE\x10\x022\xd0\f\n" +
 	"\x0fPaymentsService\x12{\n" +
 	"\rCreatePayment\x12'.baixa.payments.v1.CreatePaymentRequest\x1a(.baixa.payments.v1.CreatePaymentResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/payments\x12\x8a\x01\n" +
 	"\x0fRegisterPayment\x12).baixa.payments.v1.RegisterPaymentRequest\x1a*.baixa.payments.v1.RegisterPaymentResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/payments:register\x12\xa1\x01\n" +
@@ -1523,7 +1523,8 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\rReviewPayment\x12'.baixa.payments.v1.ReviewPaymentRequest\x1a(.baixa.payments.v1.ReviewPaymentResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/payments/{payment_id}:review\x12\x98\x01\n" +
 	"\x11ListPaymentEvents\x12+.baixa.payments.v1.ListPaymentEventsRequest\x1a,.baixa.payments.v1.ListPaymentEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/payments/{payment_id}/events\x12\x83\x01\n" +
 	"\x0eExplainPayment\x12(.baixa.payments.v1.ExplainPaymentRequest\x1a).baixa.payments.v1.ExplainPaymentResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/payments:explain\x12z\n" +
-	"\rGetStatistics\x12'.baixa.payments.v1.GetStatisticsRequest\x1a(.baixa.payments.v1.GetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/statistics\x12j\n" +
+	"\rGetStatistics\x12'.baixa.payments.v1.GetStatisticsRequest\x1a(.baixa.payments.v1.GetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/statistics\x12i\n" +
+	"\tListTrust\x12#.baixa.payments.v1.ListTrustRequest\x1a$.baixa.payments.v1.ListTrustResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/trust\x12j\n" +
 	"\bDiagnose\x12\".baixa.payments.v1.DiagnoseRequest\x1a#.baixa.payments.v1.DiagnoseResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/diagnosisB<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
 
 var (
@@ -1572,9 +1573,11 @@ var file_baixa_payments_v1_payments_service_proto_goTypes = []any{
 	(PaymentStatus)(0),                    // 28: baixa.payments.v1.PaymentStatus
 	(*Event)(nil),                         // 29: baixa.payments.v1.Event
 	(*GetStatisticsRequest)(nil),          // 30: baixa.payments.v1.GetStatisticsRequest
-	(*DiagnoseRequest)(nil),               // 31: baixa.payments.v1.DiagnoseRequest
-	(*GetStatisticsResponse)(nil),         // 32: baixa.payments.v1.GetStatisticsResponse
-	(*DiagnoseResponse)(nil),              // 33: baixa.payments.v1.DiagnoseResponse
+	(*ListTrustRequest)(nil),              // 31: baixa.payments.v1.ListTrustRequest
+	(*DiagnoseRequest)(nil),               // 32: baixa.payments.v1.DiagnoseRequest
+	(*GetStatisticsResponse)(nil),         // 33: baixa.payments.v1.GetStatisticsResponse
+	(*ListTrustResponse)(nil),             // 34: baixa.payments.v1.ListTrustResponse
+	(*DiagnoseResponse)(nil),              // 35: baixa.payments.v1.DiagnoseResponse
 }
 var file_baixa_payments_v1_payments_service_proto_depIdxs = []int32{
 	21, // 0: baixa.payments.v1.CreatePaymentRequest.amount:type_name -> baixa.type.v1.Money
@@ -1614,20 +1617,22 @@ var file_baixa_payments_v1_payments_service_proto_depIdxs = []int32{
 	16, // 34: baixa.payments.v1.PaymentsService.ListPaymentEvents:input_type -> baixa.payments.v1.ListPaymentEventsRequest
 	18, // 35: baixa.payments.v1.PaymentsService.ExplainPayment:input_type -> baixa.payments.v1.ExplainPaymentRequest
 	30, // 36: baixa.payments.v1.PaymentsService.GetStatistics:input_type -> baixa.payments.v1.GetStatisticsRequest
-	31, // 37: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
-	2,  // 38: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
-	4,  // 39: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
-	6,  // 40: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
-	9,  // 41: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
-	11, // 42: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
-	13, // 43: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
-	15, // 44: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
-	17, // 45: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
-	19, // 46: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
-	32, // 47: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
-	33, // 48: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
-	38, // [38:49] is the sub-list for method output_type
-	27, // [27:38] is the sub-list for method input_type
+	31, // 37: baixa.payments.v1.PaymentsService.ListTrust:input_type -> baixa.payments.v1.ListTrustRequest
+	32, // 38: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
+	2,  // 39: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
+	4,  // 40: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
+	6,  // 41: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
+	9,  // 42: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
+	11, // 43: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
+	13, // 44: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
+	15, // 45: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
+	17, // 46: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
+	19, // 47: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
+	33, // 48: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
+	34, // 49: baixa.payments.v1.PaymentsService.ListTrust:output_type -> baixa.payments.v1.ListTrustResponse
+	35, // 50: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
+	39, // [39:51] is the sub-list for method output_type
+	27, // [27:39] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name
 	27, // [27:27] is the sub-list for extension extendee
 	0,  // [0:27] is the sub-list for field type_name
@@ -1640,6 +1645,7 @@ func file_baixa_payments_v1_payments_service_proto_init() {
 	}
 	file_baixa_payments_v1_payment_proto_init()
 	file_baixa_payments_v1_statistics_proto_init()
+	file_baixa_payments_v1_trust_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

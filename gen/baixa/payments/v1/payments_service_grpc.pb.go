@@ -29,6 +29,7 @@ const (
 	PaymentsService_ListPaymentEvents_FullMethodName     = "/baixa.payments.v1.PaymentsService/ListPaymentEvents"
 	PaymentsService_ExplainPayment_FullMethodName        = "/baixa.payments.v1.PaymentsService/ExplainPayment"
 	PaymentsService_GetStatistics_FullMethodName         = "/baixa.payments.v1.PaymentsService/GetStatistics"
+	PaymentsService_ListTrust_FullMethodName             = "/baixa.payments.v1.PaymentsService/ListTrust"
 	PaymentsService_Diagnose_FullMethodName              = "/baixa.payments.v1.PaymentsService/Diagnose"
 )
 
@@ -74,6 +75,8 @@ type PaymentsServiceClient interface {
 	ExplainPayment(ctx context.Context, in *ExplainPaymentRequest, opts ...grpc.CallOption) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error)
+	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
+	ListTrust(ctx context.Context, in *ListTrustRequest, opts ...grpc.CallOption) (*ListTrustResponse, error)
 	// Diagnose looks at the whole system and says in words what is wrong and what to do.
 	Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error)
 }
@@ -186,6 +189,16 @@ func (c *paymentsServiceClient) GetStatistics(ctx context.Context, in *GetStatis
 	return out, nil
 }
 
+func (c *paymentsServiceClient) ListTrust(ctx context.Context, in *ListTrustRequest, opts ...grpc.CallOption) (*ListTrustResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTrustResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_ListTrust_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *paymentsServiceClient) Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DiagnoseResponse)
@@ -238,6 +251,8 @@ type PaymentsServiceServer interface {
 	ExplainPayment(context.Context, *ExplainPaymentRequest) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error)
+	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
+	ListTrust(context.Context, *ListTrustRequest) (*ListTrustResponse, error)
 	// Diagnose looks at the whole system and says in words what is wrong and what to do.
 	Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error)
 	mustEmbedUnimplementedPaymentsServiceServer()
@@ -279,6 +294,9 @@ func (UnimplementedPaymentsServiceServer) ExplainPayment(context.Context, *Expla
 }
 func (UnimplementedPaymentsServiceServer) GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatistics not implemented")
+}
+func (UnimplementedPaymentsServiceServer) ListTrust(context.Context, *ListTrustRequest) (*ListTrustResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTrust not implemented")
 }
 func (UnimplementedPaymentsServiceServer) Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Diagnose not implemented")
@@ -484,6 +502,24 @@ func _PaymentsService_GetStatistics_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentsService_ListTrust_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTrustRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).ListTrust(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_ListTrust_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).ListTrust(ctx, req.(*ListTrustRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentsService_Diagnose_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DiagnoseRequest)
 	if err := dec(in); err != nil {
@@ -548,6 +584,10 @@ var PaymentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatistics",
 			Handler:    _PaymentsService_GetStatistics_Handler,
+		},
+		{
+			MethodName: "ListTrust",
+			Handler:    _PaymentsService_ListTrust_Handler,
 		},
 		{
 			MethodName: "Diagnose",

@@ -833,8 +833,10 @@ type AccountLine struct {
 	Breaker         string `protobuf:"bytes,5,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	CallsLastMinute int32  `protobuf:"varint,6,opt,name=calls_last_minute,json=callsLastMinute,proto3" json:"calls_last_minute,omitempty"`
 	CallsPerMinute  int32  `protobuf:"varint,7,opt,name=calls_per_minute,json=callsPerMinute,proto3" json:"calls_per_minute,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What its webhooks are worth. Absent when it had no paid sale in 30 days.
+	Trust         *Trust `protobuf:"bytes,8,opt,name=trust,proto3" json:"trust,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccountLine) Reset() {
@@ -916,11 +918,18 @@ func (x *AccountLine) GetCallsPerMinute() int32 {
 	return 0
 }
 
+func (x *AccountLine) GetTrust() *Trust {
+	if x != nil {
+		return x.Trust
+	}
+	return nil
+}
+
 var File_baixa_payments_v1_statistics_proto protoreflect.FileDescriptor
 
 const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\n" +
-	"\"baixa/payments/v1/statistics.proto\x12\x11baixa.payments.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n" +
+	"\"baixa/payments/v1/statistics.proto\x12\x11baixa.payments.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1dbaixa/payments/v1/trust.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n" +
 	"\x14GetStatisticsRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x19\n" +
@@ -995,7 +1004,7 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\vnext_run_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextRunAt\x12\x10\n" +
 	"\x03due\x18\x05 \x01(\x03R\x03due\x12\x18\n" +
 	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\x18\n" +
-	"\afailing\x18\a \x01(\x03R\afailing\"\xe4\x01\n" +
+	"\afailing\x18\a \x01(\x03R\afailing\"\x94\x02\n" +
 	"\vAccountLine\x12\x1d\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x1a\n" +
@@ -1004,7 +1013,8 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n" +
 	"\abreaker\x18\x05 \x01(\tR\abreaker\x12*\n" +
 	"\x11calls_last_minute\x18\x06 \x01(\x05R\x0fcallsLastMinute\x12(\n" +
-	"\x10calls_per_minute\x18\a \x01(\x05R\x0ecallsPerMinuteB<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
+	"\x10calls_per_minute\x18\a \x01(\x05R\x0ecallsPerMinute\x12.\n" +
+	"\x05trust\x18\b \x01(\v2\x18.baixa.payments.v1.TrustR\x05trustB<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
 
 var (
 	file_baixa_payments_v1_statistics_proto_rawDescOnce sync.Once
@@ -1032,6 +1042,7 @@ var file_baixa_payments_v1_statistics_proto_goTypes = []any{
 	(*AccountLine)(nil),           // 9: baixa.payments.v1.AccountLine
 	(*v1.Money)(nil),              // 10: baixa.type.v1.Money
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Trust)(nil),                 // 12: baixa.payments.v1.Trust
 }
 var file_baixa_payments_v1_statistics_proto_depIdxs = []int32{
 	2,  // 0: baixa.payments.v1.GetStatisticsResponse.lines:type_name -> baixa.payments.v1.StatisticsLine
@@ -1050,11 +1061,12 @@ var file_baixa_payments_v1_statistics_proto_depIdxs = []int32{
 	11, // 13: baixa.payments.v1.ProviderLine.last_webhook_at:type_name -> google.protobuf.Timestamp
 	11, // 14: baixa.payments.v1.ScheduleLine.last_run_at:type_name -> google.protobuf.Timestamp
 	11, // 15: baixa.payments.v1.ScheduleLine.next_run_at:type_name -> google.protobuf.Timestamp
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 16: baixa.payments.v1.AccountLine.trust:type_name -> baixa.payments.v1.Trust
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_statistics_proto_init() }
@@ -1062,6 +1074,7 @@ func file_baixa_payments_v1_statistics_proto_init() {
 	if File_baixa_payments_v1_statistics_proto != nil {
 		return
 	}
+	file_baixa_payments_v1_trust_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

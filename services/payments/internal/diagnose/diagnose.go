@@ -50,6 +50,8 @@ type Input struct {
 	Webhooks []store.WebhookDay
 	Inbox    store.Inbox
 	Runs     map[string]time.Time
+	// Trust is what the webhooks of each account are worth.
+	Trust []*paymentsv1.Trust
 
 	// Accounts with their health; Health of the notifier, nil when it did not answer.
 	Accounts []*gatewaysv1.Account
@@ -131,13 +133,18 @@ func (r *report) providers() {
 }
 
 func (r *report) accounts() {
+	trust := map[string]*paymentsv1.Trust{}
+	for _, t := range r.Trust {
+		trust[t.GetAccountId()] = t
+	}
 	for _, a := range r.Accounts {
 		state := "active"
 		if a.GetState() == gatewaysv1.AccountState_ACCOUNT_STATE_CREDENTIAL_REFUSED {
 			state = "credential_refused"
 		}
 		r.out.Accounts = append(r.out.Accounts, &paymentsv1.AccountLine{AccountId: a.GetId(), Provider: a.GetProvider(), Label: a.GetLabel(),
-			State: state, Breaker: a.GetBreaker(), CallsLastMinute: a.GetCallsLastMinute(), CallsPerMinute: a.GetCallsPerMinute()})
+			State: state, Breaker: a.GetBreaker(), CallsLastMinute: a.GetCallsLastMinute(), CallsPerMinute: a.GetCallsPerMinute(),
+			Trust: trust[a.GetId()]})
 	}
 }
 

@@ -59,6 +59,12 @@ var faults = map[string]struct {
 	change func(*Input)
 	want   []string
 }{
+	"webhooks have fallen silent": {func(in *Input) {
+		in.Trust = []*paymentsv1.Trust{{AccountId: "a1", Provider: "atomopay", SilentSince: timestamppb.New(now), RunWithoutWebhook: 5}}
+	}, []string{"warning webhooks_silent"}},
+	"webhooks lie": {func(in *Input) {
+		in.Trust = []*paymentsv1.Trust{{AccountId: "a1", Provider: "atomopay", Doubted: true, FalsePaid: 7}}
+	}, []string{"warning webhooks_doubted"}},
 	"paid, no link": {func(in *Input) {
 		in.Stuck = store.Stuck{NoToken: 2, NoTokenAmount: 3980, NoTokenSample: "s1"}
 	}, []string{"problem paid_not_delivered"}},

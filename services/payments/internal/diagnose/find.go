@@ -141,6 +141,17 @@ func (r *report) webhookURL(provider string) string {
 }
 
 func (r *report) findAccounts() {
+	for _, t := range r.Trust {
+		v := wording.Values{"provider": t.GetProvider(), "account": t.GetAccountId(), "n": wording.Count(int64(t.GetRunWithoutWebhook())),
+			"lies": wording.Count(int64(t.GetFalsePaid()))}
+		if since := t.GetSilentSince(); since != nil {
+			v["since"] = wording.Stamp(since.AsTime())
+			r.find("webhooks_silent", v)
+		}
+		if t.GetDoubted() {
+			r.find("webhooks_doubted", v)
+		}
+	}
 	for _, a := range r.Accounts {
 		v := wording.Values{"provider": a.GetProvider(), "label": a.GetLabel(), "account": a.GetId(), "calls": wording.Count(a.GetCallsLastMinute()),
 			"budget": wording.Count(a.GetCallsPerMinute())}

@@ -211,7 +211,9 @@ func (b *book) schedule() {
 			continue
 		}
 		_, policy := b.l.policy(p.sale.MerchantID, p.sale.Provider)
-		next := payment.Schedule(policy, p.input(b.now))
+		in := p.input(b.now)
+		in.WebhookSilence, in.HintsDoubted = b.l.habit(p.sale.AccountID)
+		next := payment.Schedule(policy, in)
 		if next.ClockBack && p.sale.LastPollAt != nil {
 			now := b.now
 			p.sale.LastPollAt = &now

@@ -25,6 +25,9 @@ type Config struct {
 	Pool *pgxpool.Pool
 	// Policy is how a sale is decided and how often its provider is asked. Nil means the standard policies.
 	Policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	// Habit is what is known of an account's webhooks: whether they are silent against their habit, and whether they are doubted. Nil means
+	// neither.
+	Habit func(payment.AccountID) (silent, doubted bool)
 	// Wake is told, after the commit, which kinds of work have something to do now. Nil tells nobody; the work then waits for
 	// its own clock.
 	Wake func(Work)
@@ -39,6 +42,7 @@ type Work struct{ Looks, Deliver, Owner, Token, Webhooks bool }
 type Ledger struct {
 	pool   *pgxpool.Pool
 	policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	habit  func(payment.AccountID) (silent, doubted bool)
 	wake   func(Work)
 	now    func() time.Time
 }
@@ -51,11 +55,14 @@ func New(c Config) (*Ledger, error) {
 	if c.Pool == nil {
 		return nil, errors.New("ledger: Pool is nil")
 	}
-	l := &Ledger{pool: c.Pool, policy: c.Policy, wake: c.Wake, now: c.Now}
+	l := &Ledger{pool: c.Pool, policy: c.Policy, habit: c.Habit, wake: c.Wake, now: c.Now}
 	if l.policy == nil {
 		l.policy = func(_ payment.MerchantID, provider string) (payment.Policy, payment.PollPolicy) {
 			return payment.StandardPolicy(), payment.DefaultPolicy(provider)
 		}
+	}
+	if l.habit == nil {
+		l.habit = func(payment.AccountID) (silent, doubted bool) { return false, false }
 	}
 	if l.wake == nil {
 		l.wake = func(Work) {}

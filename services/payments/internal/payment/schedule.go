@@ -43,7 +43,9 @@ type ScheduleInput struct {
 	WantAt *time.Time
 	// WebhookSilence is true while a provider that normally notifies keeps silent; looks are then twice as frequent.
 	WebhookSilence bool
-	Now            time.Time
+	// HintsDoubted is true for an account whose webhooks were often false: a hint earns its one look and no dense looks after it.
+	HintsDoubted bool
+	Now          time.Time
 	// Seed spreads sales of one moment: any number that is fixed for the sale, see Seed.
 	Seed uint64
 }

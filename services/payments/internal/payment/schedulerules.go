@@ -32,7 +32,7 @@ func (s schedule) urge(n *Next) {
 	hint := earlier(*s.HintAt, s.Now)
 	if !s.polled || !hint.Before(s.last) {
 		sooner(hint, LookHint)
-	} else if unsettled && s.LastPollOutcome.Answered() && s.last.Sub(hint) <= s.HintFor {
+	} else if unsettled && !s.HintsDoubted && s.LastPollOutcome.Answered() && s.last.Sub(hint) <= s.HintFor {
 		sooner(s.last.Add(s.DenseEvery), LookHinted)
 	}
 }

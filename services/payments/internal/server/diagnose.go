@@ -88,6 +88,7 @@ func (s *Server) count(ctx context.Context, c store.Scope, in *diagnose.Input) (
 		func() error { in.Effects, err = s.Store.EffectQueues(ctx, c); return err },
 		func() error { in.Webhooks, err = s.Store.WebhookDays(ctx, c); return err },
 		func() error { in.Inbox, err = s.Store.Inbox(ctx, c, diagnose.InboxPatience); return err },
+		func() error { in.Trust, err = s.trust(ctx, c.Merchant); return err },
 		func() error { in.Runs, err = s.Store.Runs(ctx); return err },
 	} {
 		if err := step(); err != nil {

@@ -53,6 +53,10 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 			_, err := d.GetStatistics(ctx, &paymentsv1.GetStatisticsRequest{MerchantId: about.id})
 			return err
 		},
+		"ListTrust": func(ctx context.Context) error {
+			_, err := d.ListTrust(ctx, &paymentsv1.ListTrustRequest{MerchantId: about.id})
+			return err
+		},
 		"PutBot": func(ctx context.Context) error {
 			_, err := d.PutBot(ctx, &paymentsv1.PutBotRequest{MerchantId: about.id, ExternalId: "99"})
 			return err

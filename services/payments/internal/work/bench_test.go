@@ -46,12 +46,12 @@ func newBench(t *testing.T) *bench {
 		now: time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC), merchant: payment.MerchantID(uuid.New()), bot: payment.BotID(uuid.New())}
 	delivery, conn := deliverytest.Start(t)
 	b.delivery = delivery
-	st, wakers := store.New(pool), NewWakers()
-	books, err := ledger.New(ledger.Config{Pool: pool, Wake: wakers.Wake, Now: b.clock})
+	st, wakers, habits := store.New(pool), NewWakers(), NewHabits()
+	books, err := ledger.New(ledger.Config{Pool: pool, Wake: wakers.Wake, Habit: habits.Of, Now: b.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Worker, err = New(Config{Store: st, Ledger: books, Wakers: wakers, Gateways: b.gateways.Gateways(), Delivery: deliveryv1.NewDeliveryServiceClient(conn),
+	b.Worker, err = New(Config{Store: st, Ledger: books, Wakers: wakers, Habits: habits, Gateways: b.gateways.Gateways(), Delivery: deliveryv1.NewDeliveryServiceClient(conn),
 		Notifier: b.notifier.Client(t), Now: b.clock, OpenBody: func(h store.Webhook) ([]byte, error) { return h.Body, nil },
 		Provider: func(name string) (string, bool) {
 			if name == "pushynpay" {

@@ -46,7 +46,7 @@ func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error 
 	}
 	var results []*gatewaysv1.ParseWebhookResponse
 	if len(readable) > 0 {
-		call, cancel := context.WithTimeout(ctx, callTimeout)
+		call, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		resp, err := w.Gateways.BatchParseWebhooks(call, req)
 		if err == nil && len(resp.GetResults()) != len(readable) {
@@ -62,7 +62,7 @@ func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error 
 		return err
 	}
 	verdicts = append(verdicts, more...)
-	_, err = w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) })
+	_, err = w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
 	return err
 }
 

@@ -27,7 +27,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// Config is what the workers need. All fields but Now are required.
+// Config is what the workers need. All fields but Habits and Now are required.
 type Config struct {
 	Store    *store.Store
 	Ledger   *ledger.Ledger
@@ -39,6 +39,8 @@ type Config struct {
 	OpenBody func(store.Webhook) ([]byte, error)
 	// Provider is the canonical name of a provider's name or alias.
 	Provider func(string) (string, bool)
+	// Habits is what the ledger is told of webhooks' habits; nil: it is told nothing.
+	Habits *Habits
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
@@ -73,6 +75,7 @@ const (
 
 const (
 	callTimeout = 20 * time.Second // of one batch at a leaf
+	readTimeout = 8 * time.Second  // of one batch of webhooks, which nobody has to wait for: shorter than the lease
 	workTimeout = 40 * time.Second // of one batch in all
 	lease       = 10 * time.Second // until others take over what nobody holds any more; renewed while the work goes on
 	renewAfter  = 3 * time.Second
@@ -103,6 +106,9 @@ func New(c Config) (*Worker, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Habits == nil {
+		c.Habits = NewHabits()
+	}
 	w := &Worker{Config: c}
 	w.alive, w.kill = context.WithCancel(context.Background())
 	return w, nil
@@ -117,6 +123,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 200, w.claimNews, w.holding(w.tell)))
 	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
+	g.Add("habits", w.watchHabits)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
 	err := g.Run(ctx)

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/trust"
+)
+
+func TestArrivals_hintAndTruthInEitherOrder(t *testing.T) {
+	b := newBench(t)
+	var keys []Key
+	for _, name := range []string{"first", "after", "never", "claimed"} {
+		s := b.insert(b.sale(b.one, name))[0]
+		keys = append(keys, Key{s.MerchantID, s.ID})
+	}
+	a := Account{b.one.merchant, b.one.account, "atomopay"}
+	found, paid := b.now.Add(time.Minute), b.now.Add(30*time.Second)
+	b.must(func(ctx context.Context, tx pgx.Tx) error { // copies in one batch and in another
+		return NoteHints(ctx, tx, []Key{keys[0], keys[0], keys[3]}, []time.Time{b.now.Add(2 * time.Second), b.now.Add(time.Second), b.now.Add(-time.Hour)})
+	})
+	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1, qr_expires_at = $1::timestamptz - CASE id WHEN $3 THEN 1 ELSE -1 END * interval '1 second'
+		WHERE id = ANY($2)`, paid, []payment.ID{keys[0].PaymentID, keys[1].PaymentID, keys[2].PaymentID}, keys[2].PaymentID)
+	for range 2 {
+		b.must(func(ctx context.Context, tx pgx.Tx) error { return NotePaid(ctx, tx, keys, found) })
+		found = found.Add(time.Hour) // a second look changes nothing
+	}
+	found = b.now.Add(time.Minute)
+	b.must(func(ctx context.Context, tx pgx.Tx) error {
+		if err := NoteHints(ctx, tx, nil, nil); err != nil {
+			return err
+		}
+		if err := NotePaid(ctx, tx, nil, found); err != nil {
+			return err
+		}
+		return NoteHints(ctx, tx, []Key{keys[1], keys[0]}, []time.Time{b.now.Add(time.Hour), b.now.Add(time.Hour)})
+	})
+	got, err := b.Arrivals(t.Context(), a, 10)
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want := map[int]int{3: 1, 1: 1, 0: 1} // by hints
+	late := 0
+	for _, g := range got {
+		want[g.Hints]--
+		if !g.FoundAt.Equal(found) || !g.PaidAt.Equal(paid) {
+			t.Errorf("%+v", g)
+		}
+		if g.Hints == 3 && !g.HintAt.Equal(b.now.Add(time.Second)) {
+			t.Errorf("the first of three hints is %s", g.HintAt)
+		}
+		if g.Late {
+			late++
+		}
+	}
+	if d := cmp.Diff(map[int]int{3: 0, 1: 0, 0: 0}, want); d != "" || late != 1 {
+		t.Errorf("%d late; hints (-want +got):\n%s", late, d)
+	}
+	// What was claimed counts as false once the provider was asked later and did not say so.
+	false1 := func() int {
+		t.Helper()
+		n, err := b.FalsePaid(t.Context(), a, b.now.Add(-24*time.Hour), b.now, 10*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := false1(); n != 0 {
+		t.Errorf("%d false before anybody asked", n)
+	}
+	b.exec(`UPDATE payments.payments SET looked_at = $2 WHERE id = $1`, keys[3].PaymentID, b.now.Add(-49*time.Minute))
+	if n := false1(); n != 1 {
+		t.Errorf("%d false", n)
+	}
+	for who, c := range map[string]struct {
+		only  *payment.MerchantID
+		after time.Time
+		want  int
+	}{"all": {nil, b.now, 1}, "its own": {&b.one.merchant, b.now, 1}, "another's": {&b.other.merchant, b.now, 0}, "old": {nil, found.Add(time.Second), 0}} {
+		if list, err := b.AccountsWithArrivals(t.Context(), c.only, c.after); err != nil || len(list) != c.want || c.want == 1 && list[0] != a {
+			t.Errorf("%s: %v, %v", who, list, err)
+		}
+	}
+	if err := b.ForgetArrivals(t.Context(), a, 2, b.now); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Arrivals(t.Context(), a, 10); err != nil || len(got) != 2 || false1() != 0 {
+		t.Errorf("kept %v, %v", got, err)
+	}
+}
+
+func TestSetHabit_tellsOnceASilence(t *testing.T) {
+	b := newBench(t)
+	s := b.insert(b.sale(b.one, "a"))[0]
+	k := Key{s.MerchantID, s.ID}
+	a := Account{b.one.merchant, b.one.account, "atomopay"}
+	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1`, b.now)
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return NotePaid(ctx, tx, []Key{k}, b.now) })
+	told := 0
+	set := func(silent, doubted bool) bool {
+		t.Helper()
+		b.now = b.now.Add(time.Minute)
+		var began bool
+		b.must(func(ctx context.Context, tx pgx.Tx) (err error) {
+			began, err = b.SetHabit(ctx, tx, a, trust.Habit{Silent: silent, Doubted: doubted}, b.now, func(of Key) Effect {
+				told++
+				if of != k {
+					t.Errorf("told by %v", of)
+				}
+				return Effect{Key: of, Name: "silence:" + b.now.String(), Kind: "owner", DueAt: b.now}
+			})
+			return err
+		})
+		return began
+	}
+	for i, c := range []struct{ silent, doubted, began bool }{{false, false, false}, {true, false, true}, {true, true, false}, {false, false, false}, {true, false, true}} {
+		if set(c.silent, c.doubted) != c.began {
+			t.Errorf("step %d: began %t", i, !c.began)
+		}
+		list, err := b.Habits(t.Context(), nil)
+		if err != nil || (len(list) == 1) != (c.silent || c.doubted) {
+			t.Errorf("step %d: %v, %v", i, list, err)
+		}
+	}
+	if list, err := b.Habits(t.Context(), &b.other.merchant); err != nil || len(list) != 0 || told != 2 {
+		t.Errorf("another merchant sees %v, %v; told %d times", list, err, told)
+	}
+}
+
+func TestLooksAhead_routineOnes(t *testing.T) {
+	b := newBench(t)
+	soon, later, hinted := b.look(b.one, "soon", time.Second), b.look(b.one, "later", time.Hour), b.look(b.one, "hinted", time.Hour)
+	hinted.Lane = payment.LaneUrgent
+	b.set(soon, later, hinted)
+	got, err := b.LooksAhead(t.Context(), b.one.account, b.now.Add(time.Minute), 10)
+	if d := cmp.Diff([]Key{later.key()}, got); err != nil || d != "" {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
