@@ -53,6 +53,11 @@ type Loop[T any] struct {
 	// at once.
 	Gather time.Duration
 
+	// Hold is how long what is woken for may wait for a batch in flight to end, so that what comes meanwhile is claimed together:
+	// a busy loop makes few large batches instead of many small ones, and an idle one waits for nothing. A claim that came back
+	// full is followed by the next at once. Zero holds nothing.
+	Hold time.Duration
+
 	// Retry is the back-off after errors of Claim or Work. Its zero value starts at 100 ms and ends at 30 s.
 	Retry Backoff
 
@@ -88,6 +93,7 @@ func (l *Loop[T]) Check() error {
 	want(l.Workers > 0, fmt.Sprintf("Workers is %d, want at least 1", l.Workers))
 	want(l.Idle >= 0, "Idle is negative")
 	want(l.Gather >= 0, "Gather is negative")
+	want(l.Hold >= 0, "Hold is negative")
 	want(l.Timeout >= 0, "Timeout is negative")
 	want(l.Grace >= 0, "Grace is negative")
 	want(l.Retry.Base >= 0 && l.Retry.Limit >= 0, "Retry is negative")

@@ -285,3 +285,56 @@ func TestLoop_timeoutBoundsClaimAndWork(t *testing.T) {
 }
 
 var errDown = errors.New("database is down")
+
+// A loop that is busy claims what came meanwhile together, an idle one at once, and a slow batch holds nobody for long.
+func TestLoop_holdClaimsTogetherWhileBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb, w := newTable(0), queue.NewWaker()
+		took := make(chan time.Duration, 3)
+		took <- 20 * time.Millisecond
+		took <- time.Hour
+		took <- 0
+		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Batch: 10, Workers: 3, Idle: time.Minute, Timeout: 2 * time.Hour,
+			Wake: w.C(), Hold: 100 * time.Millisecond, Grace: 2 * time.Hour,
+			Work: func(context.Context, []int) error { time.Sleep(<-took); return nil }})
+		arrive := func(after time.Duration) {
+			time.Sleep(after)
+			tb.set(1, nil)
+			w.Wake()
+		}
+		arrive(time.Second)            // idle: claimed at once
+		arrive(5 * time.Millisecond)   // waits for the end of the first, which is 15 ms away
+		arrive(995 * time.Millisecond) // the second never ends, and was claimed long ago
+		time.Sleep(30 * time.Second)
+		if err := stop(); err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+		want := []time.Duration{0, time.Second, 1020 * time.Millisecond, 2 * time.Second}
+		if d := cmp.Diff(want, tb.claimed()[:4]); d != "" {
+			t.Errorf("claims (-want +got):\n%s", d)
+		}
+	})
+}
+
+// Rows that come right after the claim of a batch that takes long wait no longer than Hold.
+func TestLoop_holdEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb, w := newTable(1), queue.NewWaker()
+		took := make(chan time.Duration, 2)
+		took <- time.Hour
+		took <- 0
+		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Batch: 10, Workers: 2, Idle: time.Minute, Timeout: 2 * time.Hour, Grace: 2 * time.Hour,
+			Wake: w.C(), Hold: 100 * time.Millisecond, Work: func(context.Context, []int) error { time.Sleep(<-took); return nil }})
+		time.Sleep(time.Millisecond)
+		tb.set(1, nil)
+		w.Wake()
+		time.Sleep(time.Second)
+		if err := stop(); err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+		want := []time.Duration{0, 100 * time.Millisecond}
+		if d := cmp.Diff(want, tb.claimed()[:2]); d != "" {
+			t.Errorf("claims (-want +got):\n%s", d)
+		}
+	})
+}

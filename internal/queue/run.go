@@ -48,6 +48,7 @@ type runner[T any] struct {
 	claiming health
 	working  health
 	inFlight atomic.Int64
+	ended    chan struct{} // a batch has ended since the last claim
 	wg       sync.WaitGroup
 }
 
@@ -61,7 +62,7 @@ func newRunner[T any](l Loop[T]) (*runner[T], error) {
 		tp = otel.GetTracerProvider()
 	}
 	return &runner[T]{
-		Loop: l, meters: m, tracer: tp.Tracer(scope), slots: make(chan struct{}, l.Workers),
+		Loop: l, meters: m, tracer: tp.Tracer(scope), slots: make(chan struct{}, l.Workers), ended: make(chan struct{}, 1),
 		claiming: health{log: l.Log, retry: l.Retry, failing: "claim failed", well: "claims succeed again"},
 		working:  health{log: l.Log, retry: l.Retry, failing: "work failed", well: "work succeeds again"},
 	}, nil
@@ -99,13 +100,33 @@ func (r *runner[T]) run(ctx context.Context) error {
 	return r.drain(work)
 }
 
-// rest returns when the next claim should be made: after a wake (and Gather), after Idle, or when ctx is done.
+// rest returns when the next claim should be made: after a wake (and Gather, and Hold), after Idle, or when ctx is done.
 func (r *runner[T]) rest(ctx context.Context) {
+	since := time.Now()
 	t := time.NewTimer(r.Idle)
 	defer t.Stop()
 	select {
 	case <-r.Wake:
 		sleep(ctx, r.Gather)
+		r.hold(ctx, r.Hold-time.Since(since))
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// hold waits until a batch ends, when one is in flight, and no longer than limit.
+func (r *runner[T]) hold(ctx context.Context, limit time.Duration) {
+	select {
+	case <-r.ended: // of a batch before
+	default:
+	}
+	if r.inFlight.Load() == 0 || limit <= 0 {
+		return
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-r.ended:
 	case <-t.C:
 	case <-ctx.Done():
 	}
@@ -141,6 +162,10 @@ func (r *runner[T]) start(ctx context.Context, rows []T) {
 			r.meters.busy.Add(ctx, -1, r.meters.attrs)
 			r.inFlight.Add(-1)
 			<-r.slots
+			select {
+			case r.ended <- struct{}{}:
+			default:
+			}
 		}()
 		r.work(ctx, rows)
 	})
