@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 
-	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
@@ -45,6 +44,7 @@ type Ledger struct {
 	habit  func(payment.AccountID) (silent, doubted bool)
 	wake   func(Work)
 	now    func() time.Time
+	group  group
 }
 
 // ErrUnknownSale means that an entry names a sale that does not exist. Nothing of the call was done.
@@ -116,31 +116,17 @@ var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/l
 
 // Apply applies entries in their order and returns the sales as they are afterwards, in one transaction. Giving it the same
 // reading twice changes nothing the second time but the history; a step of the way to the buyer that is recorded already is not
-// recorded again. Several sales may be mixed; a sale may occur several times.
+// recorded again. Several sales may be mixed; a sale may occur several times. Calls that come together share a transaction, see
+// group.go; the returned sales are those of this call.
 func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
 	ctx, span := tracer.Start(ctx, "ledger.Apply")
 	defer span.End()
 	span.SetAttributes(attribute.Int("baixa.entries", len(entries)))
-	var b *book
-	err := pg.InTx(ctx, l.pool, func(tx pgx.Tx) error {
-		var err error
-		if b, err = l.open(ctx, tx, entries); err != nil {
-			return err
-		}
-		for _, e := range entries {
-			b.enter(e)
-		}
-		return l.close(ctx, tx, b, also)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("apply %d events: %w", len(entries), err)
+	c := &call{ctx: ctx, entries: entries, also: also, done: make(chan struct{})}
+	if l.apply(c); c.err != nil {
+		return nil, fmt.Errorf("apply %d events: %w", len(entries), c.err)
 	}
-	l.wake(b.work)
-	out := make(map[store.Key]store.Sale, len(b.pages))
-	for k, p := range b.pages {
-		out[k] = p.sale
-	}
-	return out, nil
+	return c.sales, nil
 }
 
 // open locks the sales that the entries name.

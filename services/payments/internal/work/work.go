@@ -81,7 +81,9 @@ const (
 	renewAfter  = 3 * time.Second
 	leaseSlack  = 5 * time.Second // more than a look's lease may have run when the provider is asked
 	idle        = time.Second
-	retryLimit  = 5 * time.Second // between claims while a leaf is away: what waits goes on soon after it is back
+	hold        = 100 * time.Millisecond // for which what comes may wait for a batch in flight, to be claimed with what else comes
+	holdLooks   = 25 * time.Millisecond  // the same for looks, whose batches take as long as providers do
+	retryLimit  = 5 * time.Second        // between claims while a leaf is away: what waits goes on soon after it is back
 )
 
 var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/work")
@@ -117,11 +119,11 @@ func New(c Config) (*Worker, error) {
 // Run works until ctx is done; claimed batches are finished first.
 func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
-	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 200, w.claimWebhooks, w.readWebhooks))
-	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 100, w.claimLooks, w.look))
-	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 200, w.claimDeliveries, w.holding(w.deliver)))
-	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 200, w.claimNews, w.holding(w.tell)))
-	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, w.claimTokens, w.holding(w.changeTokens)))
+	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, hold, w.claimWebhooks, w.readWebhooks))
+	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, holdLooks, w.claimLooks, w.look))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, hold, w.claimDeliveries, w.holding(w.deliver)))
+	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, hold, w.claimNews, w.holding(w.tell)))
+	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, hold, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
 	g.Add("habits", w.watchHabits)
 	g.Add(NameFollow+" delivery", w.followDelivery)
@@ -140,8 +142,8 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // loop is one claim loop whose runs are noted for diagnosis.
-func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
-	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Timeout: workTimeout,
+func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, hold time.Duration, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
+	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Hold: hold, Timeout: workTimeout,
 		Retry: queue.Backoff{Limit: retryLimit},
 		Claim: claim,
 		Work: func(ctx context.Context, rows []T) error {
