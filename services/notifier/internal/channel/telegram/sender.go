@@ -24,7 +24,8 @@ const (
 	scope       = "github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
 	leaseMargin = 45 * time.Second // for writing results while the database is away
 	botShare    = 8                // one bot has at most an eighth of the messages in flight
-	claimBatch  = 128
+	claimBatch  = 256
+	claimSpace  = 5 * time.Millisecond // between two claims while messages are on their way
 	settleBatch = 500
 	groupWait   = 3 * time.Second // between two messages to a group: Telegram takes 20 a minute
 )
@@ -60,6 +61,7 @@ type Sender struct {
 
 	// Of the claiming goroutine alone.
 	doubtful []uuid.UUID // claims whose answer got lost
+	claimed  time.Time   // when the last claim was made
 	timer    *time.Timer
 }
 
@@ -123,6 +125,11 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // claim takes as many messages as there are free slots. It holds a slot for each until the result is written.
 func (s *Sender) claim(ctx context.Context, limit int) ([]store.Message, error) {
+	if wait := claimSpace - time.Since(s.claimed); wait > 0 && len(s.slots) > 0 {
+		s.timer.Reset(wait) // while others are on their way, what comes is claimed together
+		return nil, nil
+	}
+	s.claimed = time.Now()
 	free := s.reserve(ctx, limit)
 	if free == 0 {
 		return nil, nil
