@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -222,7 +223,7 @@ func TestPage_limitsOfNewLinks(t *testing.T) {
 	req := request()
 	link := w.issue(r, req)
 	for i, want := range []int{http.StatusOK, http.StatusGone} {
-		if got := r.visit(link.GetToken()).Code; got != want {
+		if got := r.visitFrom(link.GetToken(), fmt.Sprintf("203.0.113.%d:1", i)).Code; got != want {
 			t.Errorf("visit %d: status %d, want %d", i+1, got, want)
 		}
 	}

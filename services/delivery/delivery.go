@@ -25,6 +25,7 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/services/delivery/internal/file"
 	"github.com/baixapay/baixa/services/delivery/internal/page"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
 	"github.com/baixapay/baixa/services/delivery/internal/server"
@@ -53,6 +54,8 @@ type Service struct {
 	pages  http.Handler
 	client *purchase.Client
 	worker *purchase.Worker
+
+	unopened purchase.Unopened
 }
 
 // Migrate brings the service's schema to this binary's version; calling it again changes nothing. See pg.Migrate.
@@ -125,6 +128,9 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	pages, err := page.New(page.Config{
 		Opener: st, PublicURL: c.PublicURL, PixelScript: c.PixelScript, Proxies: proxies, Guesses: c.Guesses,
 		Interval: c.GuessInterval, Queued: wake.Wake, Log: s.deps.Log,
+		OpenSecret: func(k store.FileKey) ([]byte, error) {
+			return s.deps.Sealer.Open(k.SealedSecret, file.SealName(k.Merchant))
+		},
 	})
 	if err != nil {
 		return err
@@ -132,6 +138,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("/delivery/{token}", pages)
 	mux.Handle("/delivery/{$}", pages)
+	mux.HandleFunc("/delivery/file/{ticket}", pages.ServeFile)
 	s.pages = mux
 	s.client, err = purchase.NewClient(purchase.ClientConfig{
 		BaseURL: c.MetaURL, Version: c.MetaVersion, Timeout: c.MetaTimeout, Connections: 2 * c.MetaBatch,
@@ -143,6 +150,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 		Queue: st, Client: s.client, Sealer: s.deps.Sealer, SourceURL: strings.TrimRight(c.PublicURL, "/") + "/delivery/", Wake: wake.C(),
 		Batch: c.MetaBatch, Log: s.deps.Log,
 	})
+	s.unopened = purchase.Unopened{Queue: st, Queued: wake.Wake, Log: s.deps.Log}
 	return err
 }
 
@@ -157,6 +165,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("delivery outcomes", s.log.Run)
 	g.Add("delivery news", s.store.Run)
 	g.Add("delivery purchases", s.worker.Run)
+	g.Add("delivery unopened", s.unopened.Run)
 	g.Add("delivery rpc", func(ctx context.Context) error { return s.rpc.Serve(ctx, s.deps.Listener) })
 	if s.deps.HTTP != nil {
 		g.Add("delivery pages", s.serveHTTP)

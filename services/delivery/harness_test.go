@@ -2,7 +2,6 @@ package delivery_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +79,7 @@ func newSealer(t *testing.T) *seal.Sealer {
 type replica struct {
 	deliveryv1.DeliveryServiceClient
 	pixels deliveryv1.PixelsServiceClient
+	links  deliveryv1.LinksServiceClient
 	conn   *grpc.ClientConn
 	bare   *grpc.ClientConn // signs nothing
 	pages  http.Handler
@@ -101,7 +101,7 @@ func (w *world) start(edit ...func(*delivery.Config)) *replica {
 	w.t.Helper()
 	memory := rpc.NewMemory()
 	s, err := delivery.New(w.ctx, w.config(edit...), delivery.Deps{
-		Listener: memory.Listener(), Signer: w.signer, Sealer: w.sealer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Listener: memory.Listener(), Signer: w.signer, Sealer: w.sealer, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -135,7 +135,8 @@ func (w *world) start(edit ...func(*delivery.Config)) *replica {
 	})
 	return &replica{
 		DeliveryServiceClient: deliveryv1.NewDeliveryServiceClient(conn), pixels: deliveryv1.NewPixelsServiceClient(conn),
-		conn: conn, bare: bare, pages: s.Handler(), stop: stop,
+		links: deliveryv1.NewLinksServiceClient(conn),
+		conn:  conn, bare: bare, pages: s.Handler(), stop: stop,
 	}
 }
 
@@ -163,9 +164,17 @@ func (w *world) issue(r *replica, req *deliveryv1.IssueTokenRequest) *deliveryv1
 
 // visit opens a link as a phone does.
 func (r *replica) visit(token string) *httptest.ResponseRecorder {
+	return r.visitFrom(token, "203.0.113.9:4711")
+}
+
+// visitFrom opens a link from an address, with the cookies that an earlier answer set.
+func (r *replica) visitFrom(token, from string, cookies ...*http.Cookie) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(http.MethodGet, "/delivery/"+token, nil)
 	req.Header.Set("User-Agent", phone)
-	req.RemoteAddr = "203.0.113.9:4711"
+	req.RemoteAddr = from
+	for _, c := range cookies {
+		req.AddCookie(c)
+	}
 	w := httptest.NewRecorder()
 	r.pages.ServeHTTP(w, req)
 	return w

@@ -20,15 +20,22 @@ func every(req *deliveryv1.IssueTokenRequest, token string) map[string]proto.Mes
 		"/baixa.delivery.v1.DeliveryService/GetDelivery":      &deliveryv1.GetDeliveryRequest{MerchantId: merchantA, Token: token},
 		"/baixa.delivery.v1.DeliveryService/RevokeToken":      &deliveryv1.RevokeTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), Reason: "manual"},
 		"/baixa.delivery.v1.DeliveryService/RestoreToken":     &deliveryv1.RestoreTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId()},
+		"/baixa.delivery.v1.DeliveryService/RegenerateToken":  &deliveryv1.RegenerateTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), Key: "x"},
+		"/baixa.delivery.v1.DeliveryService/UpdateAccess":     &deliveryv1.UpdateAccessRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), AccessUrl: "https://stolen.example"},
+		"/baixa.delivery.v1.DeliveryService/GetLink":          &deliveryv1.GetLinkRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId()},
+		"/baixa.delivery.v1.LinksService/PutLinkPolicy":       &deliveryv1.PutLinkPolicyRequest{MerchantId: merchantA, MaxOpens: 1},
+		"/baixa.delivery.v1.LinksService/ListLinkPolicies":    &deliveryv1.ListLinkPoliciesRequest{MerchantId: merchantA},
+		"/baixa.delivery.v1.LinksService/PutFileKey":          &deliveryv1.PutFileKeyRequest{MerchantId: merchantA, KeyId: "k1", Secret: "stolen-stolen-stolen"},
+		"/baixa.delivery.v1.LinksService/ListFileKeys":        &deliveryv1.ListFileKeysRequest{MerchantId: merchantA},
 		"/baixa.delivery.v1.PixelsService/PutPixel":           &deliveryv1.PutPixelRequest{MerchantId: merchantA, PixelId: "99999", AccessToken: "stolen"},
 		"/baixa.delivery.v1.PixelsService/ListPixels":         &deliveryv1.ListPixelsRequest{MerchantId: merchantA},
 	}
 }
 
-// methods are all unary methods of the two services.
+// methods are all unary methods of the services.
 func methods() []string {
 	var out []string
-	for _, d := range []grpc.ServiceDesc{deliveryv1.DeliveryService_ServiceDesc, deliveryv1.PixelsService_ServiceDesc} {
+	for _, d := range []grpc.ServiceDesc{deliveryv1.DeliveryService_ServiceDesc, deliveryv1.PixelsService_ServiceDesc, deliveryv1.LinksService_ServiceDesc} {
 		for _, m := range d.Methods {
 			out = append(out, "/"+d.ServiceName+"/"+m.MethodName)
 		}
@@ -63,6 +70,18 @@ func TestTenancy_everyRPC(t *testing.T) {
 	wantCode(t, "revoking another merchant's sale", err, codes.NotFound)
 	_, err = r.RestoreToken(w.as(merchantB), &deliveryv1.RestoreTokenRequest{PaymentId: req.GetPaymentId()})
 	wantCode(t, "restoring another merchant's sale", err, codes.NotFound)
+	_, err = r.RegenerateToken(w.as(merchantB), &deliveryv1.RegenerateTokenRequest{PaymentId: req.GetPaymentId(), Key: "x"})
+	wantCode(t, "a new link of another merchant's sale", err, codes.NotFound)
+	_, err = r.UpdateAccess(w.as(merchantB), &deliveryv1.UpdateAccessRequest{PaymentId: req.GetPaymentId(), AccessUrl: "https://stolen.example"})
+	wantCode(t, "the access of another merchant's sale", err, codes.NotFound)
+	_, err = r.GetLink(w.as(merchantB), &deliveryv1.GetLinkRequest{PaymentId: req.GetPaymentId()})
+	wantCode(t, "the link of another merchant's sale", err, codes.NotFound)
+	if list, err := r.links.ListLinkPolicies(w.as(merchantB), &deliveryv1.ListLinkPoliciesRequest{}); err != nil || len(list.GetPolicies()) != 0 {
+		t.Errorf("merchant B sees policies %v, %v", list, err)
+	}
+	if list, err := r.links.ListFileKeys(w.as(merchantB), &deliveryv1.ListFileKeysRequest{}); err != nil || len(list.GetKeys()) != 0 {
+		t.Errorf("merchant B sees keys %v, %v", list, err)
+	}
 	if list, err := r.pixels.ListPixels(w.as(merchantB), &deliveryv1.ListPixelsRequest{}); err != nil || len(list.GetPixels()) != 0 {
 		t.Errorf("merchant B sees pixels %v, %v", list, err)
 	}

@@ -42,6 +42,8 @@ type Fake struct {
 type link struct {
 	delivery *deliveryv1.Delivery
 	token    string
+	access   string
+	orders   map[string]bool // the keys of regenerations
 }
 
 // New makes a Fake that nobody serves yet; see Register and Start.

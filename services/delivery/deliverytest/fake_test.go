@@ -120,3 +120,40 @@ func TestFake_delay(t *testing.T) {
 		t.Errorf("delayed call: %v, want DeadlineExceeded", err)
 	}
 }
+
+func TestFake_regenerate(t *testing.T) {
+	_, client, ctx := start(t)
+	first, err := client.IssueToken(ctx, request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &deliveryv1.RegenerateTokenRequest{MerchantId: merchantA, PaymentId: sale, Key: "1"}
+	one, err1 := client.RegenerateToken(ctx, again)
+	two, err2 := client.RegenerateToken(ctx, again)
+	if err1 != nil || err2 != nil || one.GetToken() == first.GetToken() || one.GetToken() != two.GetToken() || !one.GetCreated() || two.GetCreated() {
+		t.Errorf("regenerated %v, %v and %v, %v; want one new link", one, err1, two, err2)
+	}
+	if issued, err := client.IssueToken(ctx, request()); err != nil || issued.GetToken() != one.GetToken() {
+		t.Errorf("issued again: %v, %v; want the new link", issued, err)
+	}
+	again.PaymentId = merchantB
+	if _, err := client.RegenerateToken(ctx, again); status.Code(err) != codes.NotFound {
+		t.Errorf("unknown sale: %v", err)
+	}
+}
+
+func TestFake_updateAccess(t *testing.T) {
+	f, client, ctx := start(t)
+	if _, err := client.IssueToken(ctx, request()); err != nil {
+		t.Fatal(err)
+	}
+	const address = "https://t.me/+invented"
+	update := &deliveryv1.UpdateAccessRequest{MerchantId: merchantA, PaymentId: sale, AccessUrl: address}
+	if _, err := client.UpdateAccess(ctx, update); err != nil || f.Access(merchantA, sale) != address {
+		t.Errorf("%v, access %q", err, f.Access(merchantA, sale))
+	}
+	update.PaymentId = merchantB
+	if _, err := client.UpdateAccess(ctx, update); status.Code(err) != codes.NotFound {
+		t.Errorf("unknown sale: %v", err)
+	}
+}

@@ -78,6 +78,54 @@ func (f *Fake) issue(ctx context.Context, reqs ...*deliveryv1.IssueTokenRequest)
 	return out, nil
 }
 
+// GetLink implements DeliveryService.
+func (f *Fake) GetLink(ctx context.Context, req *deliveryv1.GetLinkRequest) (*deliveryv1.GetLinkResponse, error) {
+	if err := f.enter(ctx, "GetLink"); err != nil {
+		return nil, err
+	}
+	m, err := auth.From(ctx).Merchant(req.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, ok := f.byID[[2]string{m, req.GetPaymentId()}]
+	if !ok {
+		return nil, rpcerr.NotFound("delivery")
+	}
+	return &deliveryv1.GetLinkResponse{Token: l.token, Url: "https://pay.example.com/delivery/" + l.token}, nil
+}
+
+// RegenerateToken implements DeliveryService.
+func (f *Fake) RegenerateToken(ctx context.Context, req *deliveryv1.RegenerateTokenRequest) (*deliveryv1.RegenerateTokenResponse, error) {
+	if err := f.enter(ctx, "RegenerateToken"); err != nil {
+		return nil, err
+	}
+	if req.GetKey() == "" {
+		return nil, rpcerr.Invalid("key", "1 to 100 bytes of UTF-8 text")
+	}
+	m, err := auth.From(ctx).Merchant(req.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, ok := f.byID[[2]string{m, req.GetPaymentId()}]
+	if !ok {
+		return nil, rpcerr.NotFound("delivery")
+	}
+	made := !l.orders[req.GetKey()]
+	if made {
+		if l.orders == nil {
+			l.orders = map[string]bool{}
+		}
+		l.orders[req.GetKey()] = true
+		l.delivery.Generation++
+		l.token = tokenOf(req.GetPaymentId() + "/" + strconv.Itoa(int(l.delivery.GetGeneration())))
+	}
+	return &deliveryv1.RegenerateTokenResponse{Token: l.token, Url: "https://pay.example.com/delivery/" + l.token, Created: made}, nil
+}
+
 // GetDelivery implements DeliveryService.
 func (f *Fake) GetDelivery(ctx context.Context, req *deliveryv1.GetDeliveryRequest) (*deliveryv1.GetDeliveryResponse, error) {
 	if err := f.enter(ctx, "GetDelivery"); err != nil {
@@ -127,6 +175,34 @@ func (f *Fake) RestoreToken(ctx context.Context, req *deliveryv1.RestoreTokenReq
 		d.State, d.StateReason = deliveryv1.DeliveryState_DELIVERY_STATE_ACTIVE, ""
 	})
 	return &deliveryv1.RestoreTokenResponse{Delivery: d}, err
+}
+
+// UpdateAccess implements DeliveryService; the address is kept for Access.
+func (f *Fake) UpdateAccess(ctx context.Context, req *deliveryv1.UpdateAccessRequest) (*deliveryv1.UpdateAccessResponse, error) {
+	if err := f.enter(ctx, "UpdateAccess"); err != nil {
+		return nil, err
+	}
+	if req.GetAccessUrl() == "" {
+		return nil, rpcerr.Invalid("access_url", "an https or t.me address")
+	}
+	d, err := f.change(ctx, req.GetMerchantId(), req.GetPaymentId(), func(*deliveryv1.Delivery) {})
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.byID[[2]string{d.GetMerchantId(), d.GetPaymentId()}].access = req.GetAccessUrl()
+	return &deliveryv1.UpdateAccessResponse{Delivery: d}, nil
+}
+
+// Access is the address that UpdateAccess gave a sale last; empty when there is none.
+func (f *Fake) Access(merchantID, paymentID string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.byID[[2]string{merchantID, paymentID}]; l != nil {
+		return l.access
+	}
+	return ""
 }
 
 func (f *Fake) change(ctx context.Context, merchantID, paymentID string, do func(*deliveryv1.Delivery)) (*deliveryv1.Delivery, error) {

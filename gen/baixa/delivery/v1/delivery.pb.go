@@ -165,6 +165,14 @@ const (
 	OutcomeKind_OUTCOME_KIND_PURCHASE_FAILED OutcomeKind = 4
 	// There was nothing to send a Purchase with.
 	OutcomeKind_OUTCOME_KIND_PURCHASE_NOT_CONFIGURED OutcomeKind = 5
+	// Meta refuses the pixel's token: it is paused, and every Purchase of it waits until PutPixel. Once a pause, with the sale at
+	// which it was noticed; detail says what Meta answered.
+	OutcomeKind_OUTCOME_KIND_PIXEL_PAUSED OutcomeKind = 6
+	// The first sale of a bot for which there was no pixel. Once a bot, and again after a pixel was put for it.
+	OutcomeKind_OUTCOME_KIND_PIXEL_MISSING OutcomeKind = 7
+	// A link was made that leads nowhere: detail "no_access" (neither access_url nor file_url) or "no_file_key" (a file_url, and
+	// the merchant has put no key to sign it with). The page shows the contact text.
+	OutcomeKind_OUTCOME_KIND_ACCESS_MISSING OutcomeKind = 8
 )
 
 // Enum value maps for OutcomeKind.
@@ -176,6 +184,9 @@ var (
 		3: "OUTCOME_KIND_PURCHASE_SENT",
 		4: "OUTCOME_KIND_PURCHASE_FAILED",
 		5: "OUTCOME_KIND_PURCHASE_NOT_CONFIGURED",
+		6: "OUTCOME_KIND_PIXEL_PAUSED",
+		7: "OUTCOME_KIND_PIXEL_MISSING",
+		8: "OUTCOME_KIND_ACCESS_MISSING",
 	}
 	OutcomeKind_value = map[string]int32{
 		"OUTCOME_KIND_UNSPECIFIED":             0,
@@ -184,6 +195,9 @@ var (
 		"OUTCOME_KIND_PURCHASE_SENT":           3,
 		"OUTCOME_KIND_PURCHASE_FAILED":         4,
 		"OUTCOME_KIND_PURCHASE_NOT_CONFIGURED": 5,
+		"OUTCOME_KIND_PIXEL_PAUSED":            6,
+		"OUTCOME_KIND_PIXEL_MISSING":           7,
+		"OUTCOME_KIND_ACCESS_MISSING":          8,
 	}
 )
 
@@ -232,7 +246,16 @@ type Delivery struct {
 	// How often a person opened it.
 	Opens int32 `protobuf:"varint,8,opt,name=opens,proto3" json:"opens,omitempty"`
 	// Meta's Purchase.
-	Purchase      *Purchase `protobuf:"bytes,9,opt,name=purchase,proto3" json:"purchase,omitempty"`
+	Purchase *Purchase `protobuf:"bytes,9,opt,name=purchase,proto3" json:"purchase,omitempty"`
+	// When the link ends. Absent when never, or when that begins with the first visit.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Visits that are left; -1 is without limit.
+	OpensLeft int32 `protobuf:"varint,11,opt,name=opens_left,json=opensLeft,proto3" json:"opens_left,omitempty"`
+	// Whether only the first browser may open it, and whether there was one.
+	BoundToDevice bool `protobuf:"varint,12,opt,name=bound_to_device,json=boundToDevice,proto3" json:"bound_to_device,omitempty"`
+	DeviceKnown   bool `protobuf:"varint,13,opt,name=device_known,json=deviceKnown,proto3" json:"device_known,omitempty"`
+	// How often the link was made anew.
+	Generation    int32 `protobuf:"varint,14,opt,name=generation,proto3" json:"generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +353,41 @@ func (x *Delivery) GetPurchase() *Purchase {
 	return nil
 }
 
+func (x *Delivery) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Delivery) GetOpensLeft() int32 {
+	if x != nil {
+		return x.OpensLeft
+	}
+	return 0
+}
+
+func (x *Delivery) GetBoundToDevice() bool {
+	if x != nil {
+		return x.BoundToDevice
+	}
+	return false
+}
+
+func (x *Delivery) GetDeviceKnown() bool {
+	if x != nil {
+		return x.DeviceKnown
+	}
+	return false
+}
+
+func (x *Delivery) GetGeneration() int32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // Purchase is Meta's event of one sale.
 type Purchase struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -337,7 +395,8 @@ type Purchase struct {
 	State PurchaseState `protobuf:"varint,1,opt,name=state,proto3,enum=baixa.delivery.v1.PurchaseState" json:"state,omitempty"`
 	// One id for the browser's and the server's event, decided once.
 	EventId string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	// Why it failed or is not configured; empty otherwise.
+	// Why it failed or is not configured, or why the last attempt did not succeed and it waits ("pixel paused", "HTTP 503");
+	// empty otherwise.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Attempts made with Meta.
 	Attempts int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
@@ -524,7 +583,7 @@ var File_baixa_delivery_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_baixa_delivery_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	" baixa/delivery/v1/delivery.proto\x12\x11baixa.delivery.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x03\n" +
+	" baixa/delivery/v1/delivery.proto\x12\x11baixa.delivery.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x04\n" +
 	"\bDelivery\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1f\n" +
@@ -536,7 +595,17 @@ const file_baixa_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x0ffirst_opened_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rfirstOpenedAt\x12@\n" +
 	"\x0elast_opened_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\flastOpenedAt\x12\x14\n" +
 	"\x05opens\x18\b \x01(\x05R\x05opens\x127\n" +
-	"\bpurchase\x18\t \x01(\v2\x1b.baixa.delivery.v1.PurchaseR\bpurchase\"\xf2\x01\n" +
+	"\bpurchase\x18\t \x01(\v2\x1b.baixa.delivery.v1.PurchaseR\bpurchase\x129\n" +
+	"\n" +
+	"expires_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1d\n" +
+	"\n" +
+	"opens_left\x18\v \x01(\x05R\topensLeft\x12&\n" +
+	"\x0fbound_to_device\x18\f \x01(\bR\rboundToDevice\x12!\n" +
+	"\fdevice_known\x18\r \x01(\bR\vdeviceKnown\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x0e \x01(\x05R\n" +
+	"generation\"\xf2\x01\n" +
 	"\bPurchase\x126\n" +
 	"\x05state\x18\x01 \x01(\x0e2 .baixa.delivery.v1.PurchaseStateR\x05state\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12\x16\n" +
@@ -566,14 +635,17 @@ const file_baixa_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x15PURCHASE_STATE_QUEUED\x10\x02\x12\x17\n" +
 	"\x13PURCHASE_STATE_SENT\x10\x03\x12\x19\n" +
 	"\x15PURCHASE_STATE_FAILED\x10\x04\x12!\n" +
-	"\x1dPURCHASE_STATE_NOT_CONFIGURED\x10\x05*\xd2\x01\n" +
+	"\x1dPURCHASE_STATE_NOT_CONFIGURED\x10\x05*\xb2\x02\n" +
 	"\vOutcomeKind\x12\x1c\n" +
 	"\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13OUTCOME_KIND_OPENED\x10\x01\x12 \n" +
 	"\x1cOUTCOME_KIND_PURCHASE_QUEUED\x10\x02\x12\x1e\n" +
 	"\x1aOUTCOME_KIND_PURCHASE_SENT\x10\x03\x12 \n" +
 	"\x1cOUTCOME_KIND_PURCHASE_FAILED\x10\x04\x12(\n" +
-	"$OUTCOME_KIND_PURCHASE_NOT_CONFIGURED\x10\x05B<Z:github.com/baixapay/baixa/gen/baixa/delivery/v1;deliveryv1b\x06proto3"
+	"$OUTCOME_KIND_PURCHASE_NOT_CONFIGURED\x10\x05\x12\x1d\n" +
+	"\x19OUTCOME_KIND_PIXEL_PAUSED\x10\x06\x12\x1e\n" +
+	"\x1aOUTCOME_KIND_PIXEL_MISSING\x10\a\x12\x1f\n" +
+	"\x1bOUTCOME_KIND_ACCESS_MISSING\x10\bB<Z:github.com/baixapay/baixa/gen/baixa/delivery/v1;deliveryv1b\x06proto3"
 
 var (
 	file_baixa_delivery_v1_delivery_proto_rawDescOnce sync.Once
@@ -605,16 +677,17 @@ var file_baixa_delivery_v1_delivery_proto_depIdxs = []int32{
 	6,  // 2: baixa.delivery.v1.Delivery.first_opened_at:type_name -> google.protobuf.Timestamp
 	6,  // 3: baixa.delivery.v1.Delivery.last_opened_at:type_name -> google.protobuf.Timestamp
 	4,  // 4: baixa.delivery.v1.Delivery.purchase:type_name -> baixa.delivery.v1.Purchase
-	1,  // 5: baixa.delivery.v1.Purchase.state:type_name -> baixa.delivery.v1.PurchaseState
-	6,  // 6: baixa.delivery.v1.Purchase.sent_at:type_name -> google.protobuf.Timestamp
-	7,  // 7: baixa.delivery.v1.Purchase.value:type_name -> baixa.type.v1.Money
-	2,  // 8: baixa.delivery.v1.Outcome.kind:type_name -> baixa.delivery.v1.OutcomeKind
-	6,  // 9: baixa.delivery.v1.Outcome.at:type_name -> google.protobuf.Timestamp
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 5: baixa.delivery.v1.Delivery.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 6: baixa.delivery.v1.Purchase.state:type_name -> baixa.delivery.v1.PurchaseState
+	6,  // 7: baixa.delivery.v1.Purchase.sent_at:type_name -> google.protobuf.Timestamp
+	7,  // 8: baixa.delivery.v1.Purchase.value:type_name -> baixa.type.v1.Money
+	2,  // 9: baixa.delivery.v1.Outcome.kind:type_name -> baixa.delivery.v1.OutcomeKind
+	6,  // 10: baixa.delivery.v1.Outcome.at:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_baixa_delivery_v1_delivery_proto_init() }

@@ -36,9 +36,9 @@ type IssueTokenRequest struct {
 	ProductName string `protobuf:"bytes,4,opt,name=product_name,json=productName,proto3" json:"product_name,omitempty"`
 	// What was paid. Required.
 	Amount *v1.Money `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Where the buyer's access is (https, or t.me). Empty: the page shows contact_text instead.
+	// Where the buyer's access is (https, or t.me). Empty, and file_url as well: the page shows contact_text instead.
 	AccessUrl string `protobuf:"bytes,6,opt,name=access_url,json=accessUrl,proto3" json:"access_url,omitempty"`
-	// What the page says when there is no access_url. Empty: a fixed sentence.
+	// What the page says when there is neither access_url nor file_url. Empty: a fixed sentence.
 	ContactText string `protobuf:"bytes,7,opt,name=contact_text,json=contactText,proto3" json:"contact_text,omitempty"`
 	// Where the sale came from, for the Purchase.
 	Tracking *v1.Tracking `protobuf:"bytes,8,opt,name=tracking,proto3" json:"tracking,omitempty"`
@@ -50,7 +50,13 @@ type IssueTokenRequest struct {
 	// The buyer's stable id with us (never a fabricated one); hashed for Meta's external_id. May be empty.
 	BuyerExternalId string `protobuf:"bytes,12,opt,name=buyer_external_id,json=buyerExternalId,proto3" json:"buyer_external_id,omitempty"`
 	// W3C traceparent of the sale. May be empty.
-	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// A file of the merchant's, https: a click on the page redirects to it with an end and a signature (LinksService.PutFileKey).
+	// Not together with access_url. May be empty.
+	FileUrl string `protobuf:"bytes,14,opt,name=file_url,json=fileUrl,proto3" json:"file_url,omitempty"`
+	// The access is made later and comes by UpdateAccess (a group's invite link): that there is none yet is no reason for
+	// ACCESS_MISSING.
+	AccessFollows bool `protobuf:"varint,15,opt,name=access_follows,json=accessFollows,proto3" json:"access_follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,6 +180,20 @@ func (x *IssueTokenRequest) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *IssueTokenRequest) GetFileUrl() string {
+	if x != nil {
+		return x.FileUrl
+	}
+	return ""
+}
+
+func (x *IssueTokenRequest) GetAccessFollows() bool {
+	if x != nil {
+		return x.AccessFollows
+	}
+	return false
 }
 
 // IssueTokenResponse is the link.
@@ -332,6 +352,240 @@ func (x *BatchIssueTokensResponse) GetResponses() []*IssueTokenResponse {
 	return nil
 }
 
+// RegenerateTokenRequest names a delivery.
+type RegenerateTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	PaymentId  string `protobuf:"bytes,2,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// The idempotency key, 1 to 100 bytes. Required.
+	Key           string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegenerateTokenRequest) Reset() {
+	*x = RegenerateTokenRequest{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegenerateTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegenerateTokenRequest) ProtoMessage() {}
+
+func (x *RegenerateTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegenerateTokenRequest.ProtoReflect.Descriptor instead.
+func (*RegenerateTokenRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RegenerateTokenRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *RegenerateTokenRequest) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RegenerateTokenRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// RegenerateTokenResponse is the new link.
+type RegenerateTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The secret; see IssueTokenResponse.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Url   string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Whether this call made it.
+	Created       bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegenerateTokenResponse) Reset() {
+	*x = RegenerateTokenResponse{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegenerateTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegenerateTokenResponse) ProtoMessage() {}
+
+func (x *RegenerateTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegenerateTokenResponse.ProtoReflect.Descriptor instead.
+func (*RegenerateTokenResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RegenerateTokenResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *RegenerateTokenResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *RegenerateTokenResponse) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+// GetLinkRequest names a delivery.
+type GetLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId    string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	PaymentId     string `protobuf:"bytes,2,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLinkRequest) Reset() {
+	*x = GetLinkRequest{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLinkRequest) ProtoMessage() {}
+
+func (x *GetLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLinkRequest.ProtoReflect.Descriptor instead.
+func (*GetLinkRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetLinkRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *GetLinkRequest) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+// GetLinkResponse is the link.
+type GetLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The secret; see IssueTokenResponse.
+	Token         string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLinkResponse) Reset() {
+	*x = GetLinkResponse{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLinkResponse) ProtoMessage() {}
+
+func (x *GetLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLinkResponse.ProtoReflect.Descriptor instead.
+func (*GetLinkResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetLinkResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *GetLinkResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
 // GetDeliveryRequest names a delivery one way or the other.
 type GetDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -346,7 +600,7 @@ type GetDeliveryRequest struct {
 
 func (x *GetDeliveryRequest) Reset() {
 	*x = GetDeliveryRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[4]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +612,7 @@ func (x *GetDeliveryRequest) String() string {
 func (*GetDeliveryRequest) ProtoMessage() {}
 
 func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[4]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +625,7 @@ func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*GetDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{4}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetDeliveryRequest) GetMerchantId() string {
@@ -406,7 +660,7 @@ type GetDeliveryResponse struct {
 
 func (x *GetDeliveryResponse) Reset() {
 	*x = GetDeliveryResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[5]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +672,7 @@ func (x *GetDeliveryResponse) String() string {
 func (*GetDeliveryResponse) ProtoMessage() {}
 
 func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[5]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +685,7 @@ func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*GetDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{5}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetDeliveryResponse) GetDelivery() *Delivery {
@@ -455,7 +709,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[6]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +721,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[6]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +734,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{6}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RevokeTokenRequest) GetMerchantId() string {
@@ -515,7 +769,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[7]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +781,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[7]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,7 +794,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{7}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RevokeTokenResponse) GetDelivery() *Delivery {
@@ -562,7 +816,7 @@ type RestoreTokenRequest struct {
 
 func (x *RestoreTokenRequest) Reset() {
 	*x = RestoreTokenRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[8]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +828,7 @@ func (x *RestoreTokenRequest) String() string {
 func (*RestoreTokenRequest) ProtoMessage() {}
 
 func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[8]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +841,7 @@ func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenRequest.ProtoReflect.Descriptor instead.
 func (*RestoreTokenRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{8}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RestoreTokenRequest) GetMerchantId() string {
@@ -615,7 +869,7 @@ type RestoreTokenResponse struct {
 
 func (x *RestoreTokenResponse) Reset() {
 	*x = RestoreTokenResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[9]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +881,7 @@ func (x *RestoreTokenResponse) String() string {
 func (*RestoreTokenResponse) ProtoMessage() {}
 
 func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[9]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +894,7 @@ func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenResponse.ProtoReflect.Descriptor instead.
 func (*RestoreTokenResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{9}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RestoreTokenResponse) GetDelivery() *Delivery {
@@ -664,7 +918,7 @@ type UpdateAccessRequest struct {
 
 func (x *UpdateAccessRequest) Reset() {
 	*x = UpdateAccessRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +930,7 @@ func (x *UpdateAccessRequest) String() string {
 func (*UpdateAccessRequest) ProtoMessage() {}
 
 func (x *UpdateAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +943,7 @@ func (x *UpdateAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccessRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccessRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateAccessRequest) GetMerchantId() string {
@@ -724,7 +978,7 @@ type UpdateAccessResponse struct {
 
 func (x *UpdateAccessResponse) Reset() {
 	*x = UpdateAccessResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +990,7 @@ func (x *UpdateAccessResponse) String() string {
 func (*UpdateAccessResponse) ProtoMessage() {}
 
 func (x *UpdateAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +1003,7 @@ func (x *UpdateAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccessResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAccessResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateAccessResponse) GetDelivery() *Delivery {
@@ -770,7 +1024,7 @@ type FollowOutcomesRequest struct {
 
 func (x *FollowOutcomesRequest) Reset() {
 	*x = FollowOutcomesRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +1036,7 @@ func (x *FollowOutcomesRequest) String() string {
 func (*FollowOutcomesRequest) ProtoMessage() {}
 
 func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +1049,7 @@ func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{12}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FollowOutcomesRequest) GetCursor() string {
@@ -818,7 +1072,7 @@ type FollowOutcomesResponse struct {
 
 func (x *FollowOutcomesResponse) Reset() {
 	*x = FollowOutcomesResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1084,7 @@ func (x *FollowOutcomesResponse) String() string {
 func (*FollowOutcomesResponse) ProtoMessage() {}
 
 func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1097,7 @@ func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{13}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FollowOutcomesResponse) GetOutcomes() []*Outcome {
@@ -864,7 +1118,7 @@ var File_baixa_delivery_v1_delivery_service_proto protoreflect.FileDescriptor
 
 const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/delivery/v1/delivery_service.proto\x12\x11baixa.delivery.v1\x1a baixa/delivery/v1/delivery.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n" +
+	"(baixa/delivery/v1/delivery_service.proto\x12\x11baixa.delivery.v1\x1a baixa/delivery/v1/delivery.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x04\n" +
 	"\x11IssueTokenRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +
@@ -884,7 +1138,9 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\vbuyer_phone\x18\v \x01(\tR\n" +
 	"buyerPhone\x12*\n" +
 	"\x11buyer_external_id\x18\f \x01(\tR\x0fbuyerExternalId\x12 \n" +
-	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"V\n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12\x19\n" +
+	"\bfile_url\x18\x0e \x01(\tR\afileUrl\x12%\n" +
+	"\x0eaccess_follows\x18\x0f \x01(\bR\raccessFollows\"V\n" +
 	"\x12IssueTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x18\n" +
@@ -893,6 +1149,24 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\brequests\x18\x01 \x03(\v2$.baixa.delivery.v1.IssueTokenRequestR\brequests\"_\n" +
 	"\x18BatchIssueTokensResponse\x12C\n" +
 	"\tresponses\x18\x01 \x03(\v2%.baixa.delivery.v1.IssueTokenResponseR\tresponses\"j\n" +
+	"\x16RegenerateTokenRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\"[\n" +
+	"\x17RegenerateTokenResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x18\n" +
+	"\acreated\x18\x03 \x01(\bR\acreated\"P\n" +
+	"\x0eGetLinkRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\"9\n" +
+	"\x0fGetLinkResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"j\n" +
 	"\x12GetDeliveryRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +
@@ -929,11 +1203,13 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.baixa.delivery.v1.OutcomeR\boutcomes\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xc0\x05\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xfc\x06\n" +
 	"\x0fDeliveryService\x12Y\n" +
 	"\n" +
 	"IssueToken\x12$.baixa.delivery.v1.IssueTokenRequest\x1a%.baixa.delivery.v1.IssueTokenResponse\x12k\n" +
-	"\x10BatchIssueTokens\x12*.baixa.delivery.v1.BatchIssueTokensRequest\x1a+.baixa.delivery.v1.BatchIssueTokensResponse\x12\\\n" +
+	"\x10BatchIssueTokens\x12*.baixa.delivery.v1.BatchIssueTokensRequest\x1a+.baixa.delivery.v1.BatchIssueTokensResponse\x12h\n" +
+	"\x0fRegenerateToken\x12).baixa.delivery.v1.RegenerateTokenRequest\x1a*.baixa.delivery.v1.RegenerateTokenResponse\x12P\n" +
+	"\aGetLink\x12!.baixa.delivery.v1.GetLinkRequest\x1a\".baixa.delivery.v1.GetLinkResponse\x12\\\n" +
 	"\vGetDelivery\x12%.baixa.delivery.v1.GetDeliveryRequest\x1a&.baixa.delivery.v1.GetDeliveryResponse\x12\\\n" +
 	"\vRevokeToken\x12%.baixa.delivery.v1.RevokeTokenRequest\x1a&.baixa.delivery.v1.RevokeTokenResponse\x12_\n" +
 	"\fRestoreToken\x12&.baixa.delivery.v1.RestoreTokenRequest\x1a'.baixa.delivery.v1.RestoreTokenResponse\x12_\n" +
@@ -952,55 +1228,63 @@ func file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP() []byte {
 	return file_baixa_delivery_v1_delivery_service_proto_rawDescData
 }
 
-var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_baixa_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*IssueTokenRequest)(nil),        // 0: baixa.delivery.v1.IssueTokenRequest
 	(*IssueTokenResponse)(nil),       // 1: baixa.delivery.v1.IssueTokenResponse
 	(*BatchIssueTokensRequest)(nil),  // 2: baixa.delivery.v1.BatchIssueTokensRequest
 	(*BatchIssueTokensResponse)(nil), // 3: baixa.delivery.v1.BatchIssueTokensResponse
-	(*GetDeliveryRequest)(nil),       // 4: baixa.delivery.v1.GetDeliveryRequest
-	(*GetDeliveryResponse)(nil),      // 5: baixa.delivery.v1.GetDeliveryResponse
-	(*RevokeTokenRequest)(nil),       // 6: baixa.delivery.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),      // 7: baixa.delivery.v1.RevokeTokenResponse
-	(*RestoreTokenRequest)(nil),      // 8: baixa.delivery.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),     // 9: baixa.delivery.v1.RestoreTokenResponse
-	(*UpdateAccessRequest)(nil),      // 10: baixa.delivery.v1.UpdateAccessRequest
-	(*UpdateAccessResponse)(nil),     // 11: baixa.delivery.v1.UpdateAccessResponse
-	(*FollowOutcomesRequest)(nil),    // 12: baixa.delivery.v1.FollowOutcomesRequest
-	(*FollowOutcomesResponse)(nil),   // 13: baixa.delivery.v1.FollowOutcomesResponse
-	(*v1.Money)(nil),                 // 14: baixa.type.v1.Money
-	(*v1.Tracking)(nil),              // 15: baixa.type.v1.Tracking
-	(*timestamppb.Timestamp)(nil),    // 16: google.protobuf.Timestamp
-	(*Delivery)(nil),                 // 17: baixa.delivery.v1.Delivery
-	(*Outcome)(nil),                  // 18: baixa.delivery.v1.Outcome
+	(*RegenerateTokenRequest)(nil),   // 4: baixa.delivery.v1.RegenerateTokenRequest
+	(*RegenerateTokenResponse)(nil),  // 5: baixa.delivery.v1.RegenerateTokenResponse
+	(*GetLinkRequest)(nil),           // 6: baixa.delivery.v1.GetLinkRequest
+	(*GetLinkResponse)(nil),          // 7: baixa.delivery.v1.GetLinkResponse
+	(*GetDeliveryRequest)(nil),       // 8: baixa.delivery.v1.GetDeliveryRequest
+	(*GetDeliveryResponse)(nil),      // 9: baixa.delivery.v1.GetDeliveryResponse
+	(*RevokeTokenRequest)(nil),       // 10: baixa.delivery.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 11: baixa.delivery.v1.RevokeTokenResponse
+	(*RestoreTokenRequest)(nil),      // 12: baixa.delivery.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),     // 13: baixa.delivery.v1.RestoreTokenResponse
+	(*UpdateAccessRequest)(nil),      // 14: baixa.delivery.v1.UpdateAccessRequest
+	(*UpdateAccessResponse)(nil),     // 15: baixa.delivery.v1.UpdateAccessResponse
+	(*FollowOutcomesRequest)(nil),    // 16: baixa.delivery.v1.FollowOutcomesRequest
+	(*FollowOutcomesResponse)(nil),   // 17: baixa.delivery.v1.FollowOutcomesResponse
+	(*v1.Money)(nil),                 // 18: baixa.type.v1.Money
+	(*v1.Tracking)(nil),              // 19: baixa.type.v1.Tracking
+	(*timestamppb.Timestamp)(nil),    // 20: google.protobuf.Timestamp
+	(*Delivery)(nil),                 // 21: baixa.delivery.v1.Delivery
+	(*Outcome)(nil),                  // 22: baixa.delivery.v1.Outcome
 }
 var file_baixa_delivery_v1_delivery_service_proto_depIdxs = []int32{
-	14, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
-	15, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
-	16, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
+	18, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
+	19, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
+	20, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
 	0,  // 3: baixa.delivery.v1.BatchIssueTokensRequest.requests:type_name -> baixa.delivery.v1.IssueTokenRequest
 	1,  // 4: baixa.delivery.v1.BatchIssueTokensResponse.responses:type_name -> baixa.delivery.v1.IssueTokenResponse
-	17, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	17, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	17, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	17, // 8: baixa.delivery.v1.UpdateAccessResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	18, // 9: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
+	21, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	21, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	21, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	21, // 8: baixa.delivery.v1.UpdateAccessResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	22, // 9: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
 	0,  // 10: baixa.delivery.v1.DeliveryService.IssueToken:input_type -> baixa.delivery.v1.IssueTokenRequest
 	2,  // 11: baixa.delivery.v1.DeliveryService.BatchIssueTokens:input_type -> baixa.delivery.v1.BatchIssueTokensRequest
-	4,  // 12: baixa.delivery.v1.DeliveryService.GetDelivery:input_type -> baixa.delivery.v1.GetDeliveryRequest
-	6,  // 13: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
-	8,  // 14: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
-	10, // 15: baixa.delivery.v1.DeliveryService.UpdateAccess:input_type -> baixa.delivery.v1.UpdateAccessRequest
-	12, // 16: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
-	1,  // 17: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
-	3,  // 18: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
-	5,  // 19: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
-	7,  // 20: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
-	9,  // 21: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
-	11, // 22: baixa.delivery.v1.DeliveryService.UpdateAccess:output_type -> baixa.delivery.v1.UpdateAccessResponse
-	13, // 23: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
-	17, // [17:24] is the sub-list for method output_type
-	10, // [10:17] is the sub-list for method input_type
+	4,  // 12: baixa.delivery.v1.DeliveryService.RegenerateToken:input_type -> baixa.delivery.v1.RegenerateTokenRequest
+	6,  // 13: baixa.delivery.v1.DeliveryService.GetLink:input_type -> baixa.delivery.v1.GetLinkRequest
+	8,  // 14: baixa.delivery.v1.DeliveryService.GetDelivery:input_type -> baixa.delivery.v1.GetDeliveryRequest
+	10, // 15: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
+	12, // 16: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
+	14, // 17: baixa.delivery.v1.DeliveryService.UpdateAccess:input_type -> baixa.delivery.v1.UpdateAccessRequest
+	16, // 18: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
+	1,  // 19: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
+	3,  // 20: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
+	5,  // 21: baixa.delivery.v1.DeliveryService.RegenerateToken:output_type -> baixa.delivery.v1.RegenerateTokenResponse
+	7,  // 22: baixa.delivery.v1.DeliveryService.GetLink:output_type -> baixa.delivery.v1.GetLinkResponse
+	9,  // 23: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
+	11, // 24: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
+	13, // 25: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
+	15, // 26: baixa.delivery.v1.DeliveryService.UpdateAccess:output_type -> baixa.delivery.v1.UpdateAccessResponse
+	17, // 27: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -1018,7 +1302,7 @@ func file_baixa_delivery_v1_delivery_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_delivery_v1_delivery_service_proto_rawDesc), len(file_baixa_delivery_v1_delivery_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

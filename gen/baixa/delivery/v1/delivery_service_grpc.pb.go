@@ -21,6 +21,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	DeliveryService_IssueToken_FullMethodName       = "/baixa.delivery.v1.DeliveryService/IssueToken"
 	DeliveryService_BatchIssueTokens_FullMethodName = "/baixa.delivery.v1.DeliveryService/BatchIssueTokens"
+	DeliveryService_RegenerateToken_FullMethodName  = "/baixa.delivery.v1.DeliveryService/RegenerateToken"
+	DeliveryService_GetLink_FullMethodName          = "/baixa.delivery.v1.DeliveryService/GetLink"
 	DeliveryService_GetDelivery_FullMethodName      = "/baixa.delivery.v1.DeliveryService/GetDelivery"
 	DeliveryService_RevokeToken_FullMethodName      = "/baixa.delivery.v1.DeliveryService/RevokeToken"
 	DeliveryService_RestoreToken_FullMethodName     = "/baixa.delivery.v1.DeliveryService/RestoreToken"
@@ -42,6 +44,12 @@ type DeliveryServiceClient interface {
 	IssueToken(ctx context.Context, in *IssueTokenRequest, opts ...grpc.CallOption) (*IssueTokenResponse, error)
 	// BatchIssueTokens issues up to 500 links in one transaction; results in order. All or nothing.
 	BatchIssueTokens(ctx context.Context, in *BatchIssueTokensRequest, opts ...grpc.CallOption) (*BatchIssueTokensResponse, error)
+	// RegenerateToken makes a new link for a sale that has one; the link before stops working in the same moment. Uses, time and
+	// device begin anew, under the policy of today. Idempotency key: (merchant_id, payment_id, key): a repetition makes
+	// nothing and returns the link as it is. A revoked delivery stays revoked. Codes: NOT_FOUND, INVALID_ARGUMENT.
+	RegenerateToken(ctx context.Context, in *RegenerateTokenRequest, opts ...grpc.CallOption) (*RegenerateTokenResponse, error)
+	// GetLink returns a sale's link as it is, derived anew. It changes nothing. Codes: NOT_FOUND.
+	GetLink(ctx context.Context, in *GetLinkRequest, opts ...grpc.CallOption) (*GetLinkResponse, error)
 	// GetDelivery tells what became of a link, by payment or by token. Codes: NOT_FOUND (the same for a token of another
 	// merchant), INVALID_ARGUMENT.
 	GetDelivery(ctx context.Context, in *GetDeliveryRequest, opts ...grpc.CallOption) (*GetDeliveryResponse, error)
@@ -79,6 +87,26 @@ func (c *deliveryServiceClient) BatchIssueTokens(ctx context.Context, in *BatchI
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BatchIssueTokensResponse)
 	err := c.cc.Invoke(ctx, DeliveryService_BatchIssueTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deliveryServiceClient) RegenerateToken(ctx context.Context, in *RegenerateTokenRequest, opts ...grpc.CallOption) (*RegenerateTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegenerateTokenResponse)
+	err := c.cc.Invoke(ctx, DeliveryService_RegenerateToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deliveryServiceClient) GetLink(ctx context.Context, in *GetLinkRequest, opts ...grpc.CallOption) (*GetLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLinkResponse)
+	err := c.cc.Invoke(ctx, DeliveryService_GetLink_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +186,12 @@ type DeliveryServiceServer interface {
 	IssueToken(context.Context, *IssueTokenRequest) (*IssueTokenResponse, error)
 	// BatchIssueTokens issues up to 500 links in one transaction; results in order. All or nothing.
 	BatchIssueTokens(context.Context, *BatchIssueTokensRequest) (*BatchIssueTokensResponse, error)
+	// RegenerateToken makes a new link for a sale that has one; the link before stops working in the same moment. Uses, time and
+	// device begin anew, under the policy of today. Idempotency key: (merchant_id, payment_id, key): a repetition makes
+	// nothing and returns the link as it is. A revoked delivery stays revoked. Codes: NOT_FOUND, INVALID_ARGUMENT.
+	RegenerateToken(context.Context, *RegenerateTokenRequest) (*RegenerateTokenResponse, error)
+	// GetLink returns a sale's link as it is, derived anew. It changes nothing. Codes: NOT_FOUND.
+	GetLink(context.Context, *GetLinkRequest) (*GetLinkResponse, error)
 	// GetDelivery tells what became of a link, by payment or by token. Codes: NOT_FOUND (the same for a token of another
 	// merchant), INVALID_ARGUMENT.
 	GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error)
@@ -186,6 +220,12 @@ func (UnimplementedDeliveryServiceServer) IssueToken(context.Context, *IssueToke
 }
 func (UnimplementedDeliveryServiceServer) BatchIssueTokens(context.Context, *BatchIssueTokensRequest) (*BatchIssueTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchIssueTokens not implemented")
+}
+func (UnimplementedDeliveryServiceServer) RegenerateToken(context.Context, *RegenerateTokenRequest) (*RegenerateTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RegenerateToken not implemented")
+}
+func (UnimplementedDeliveryServiceServer) GetLink(context.Context, *GetLinkRequest) (*GetLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLink not implemented")
 }
 func (UnimplementedDeliveryServiceServer) GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDelivery not implemented")
@@ -255,6 +295,42 @@ func _DeliveryService_BatchIssueTokens_Handler(srv interface{}, ctx context.Cont
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(DeliveryServiceServer).BatchIssueTokens(ctx, req.(*BatchIssueTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DeliveryService_RegenerateToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegenerateTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeliveryServiceServer).RegenerateToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeliveryService_RegenerateToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeliveryServiceServer).RegenerateToken(ctx, req.(*RegenerateTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DeliveryService_GetLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeliveryServiceServer).GetLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeliveryService_GetLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeliveryServiceServer).GetLink(ctx, req.(*GetLinkRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -356,6 +432,14 @@ var DeliveryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BatchIssueTokens",
 			Handler:    _DeliveryService_BatchIssueTokens_Handler,
+		},
+		{
+			MethodName: "RegenerateToken",
+			Handler:    _DeliveryService_RegenerateToken_Handler,
+		},
+		{
+			MethodName: "GetLink",
+			Handler:    _DeliveryService_GetLink_Handler,
 		},
 		{
 			MethodName: "GetDelivery",

@@ -558,13 +558,16 @@ type Product struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Shown to the buyer. Required when a sale is created.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Where the buyer's access is. Empty: the delivery page shows contact_text.
+	// Where the buyer's access is. Empty, and file_url as well: the delivery page shows contact_text and the owner gets an alert.
 	AccessUrl string `protobuf:"bytes,2,opt,name=access_url,json=accessUrl,proto3" json:"access_url,omitempty"`
-	// What the delivery page says without an access_url. Empty: a fixed sentence.
+	// What the delivery page says without access_url and file_url. Empty: a fixed sentence.
 	ContactText string `protobuf:"bytes,3,opt,name=contact_text,json=contactText,proto3" json:"contact_text,omitempty"`
 	// Membership of a Telegram group, by which the sale's own invite link becomes the access; access_url must be empty then, and
 	// buyer.telegram_id set. Absent: none.
-	Group         *GroupAccess `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
+	Group *GroupAccess `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
+	// A file of the merchant's, an https:// address. A click on the delivery page redirects to it, signed and for a short time
+	// (PutFileKey). Not together with access_url.
+	FileUrl       string `protobuf:"bytes,4,opt,name=file_url,json=fileUrl,proto3" json:"file_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -625,6 +628,13 @@ func (x *Product) GetGroup() *GroupAccess {
 		return x.Group
 	}
 	return nil
+}
+
+func (x *Product) GetFileUrl() string {
+	if x != nil {
+		return x.FileUrl
+	}
+	return ""
 }
 
 // GroupAccess is membership of a Telegram group for a time, which counts from the buyer's joining.
@@ -1040,14 +1050,15 @@ const file_baixa_payments_v1_payment_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x14\n" +
 	"\x05phone\x18\x04 \x01(\tR\x05phone\x12\x1a\n" +
-	"\bdocument\x18\x05 \x01(\tR\bdocument\"\x95\x01\n" +
+	"\bdocument\x18\x05 \x01(\tR\bdocument\"\xb0\x01\n" +
 	"\aProduct\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"access_url\x18\x02 \x01(\tR\taccessUrl\x12!\n" +
 	"\fcontact_text\x18\x03 \x01(\tR\vcontactText\x124\n" +
 	"\x05group\x18\n" +
-	" \x01(\v2\x1e.baixa.payments.v1.GroupAccessR\x05group\"\x93\x01\n" +
+	" \x01(\v2\x1e.baixa.payments.v1.GroupAccessR\x05group\x12\x19\n" +
+	"\bfile_url\x18\x04 \x01(\tR\afileUrl\"\x93\x01\n" +
 	"\vGroupAccess\x12\x17\n" +
 	"\achat_id\x18\x01 \x01(\x03R\x06chatId\x12D\n" +
 	"\rduration_unit\x18\x02 \x01(\x0e2\x1f.baixa.payments.v1.DurationUnitR\fdurationUnit\x12%\n" +

@@ -1066,6 +1066,133 @@ func (x *ReviewPaymentResponse) GetPayment() *Payment {
 	return nil
 }
 
+// ResendDeliveryRequest says which sale and how.
+type ResendDeliveryRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PaymentId string                 `protobuf:"bytes,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// Make a new link: the one before stops working in the same moment.
+	Regenerate bool `protobuf:"varint,2,opt,name=regenerate,proto3" json:"regenerate,omitempty"`
+	// Send the buyer nothing, only return the link.
+	LinkOnly bool `protobuf:"varint,3,opt,name=link_only,json=linkOnly,proto3" json:"link_only,omitempty"`
+	// At most 60 bytes. Empty: every call is a new order.
+	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ResendDeliveryRequest) Reset() {
+	*x = ResendDeliveryRequest{}
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendDeliveryRequest) ProtoMessage() {}
+
+func (x *ResendDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*ResendDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ResendDeliveryRequest) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *ResendDeliveryRequest) GetRegenerate() bool {
+	if x != nil {
+		return x.Regenerate
+	}
+	return false
+}
+
+func (x *ResendDeliveryRequest) GetLinkOnly() bool {
+	if x != nil {
+		return x.LinkOnly
+	}
+	return false
+}
+
+func (x *ResendDeliveryRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// ResendDeliveryResponse is the sale and its link.
+type ResendDeliveryResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Payment *Payment               `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
+	// The buyer's link, a secret. Empty when the delivery service did not answer; the order is carried out when it is back, and
+	// asking again with link_only returns the link.
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendDeliveryResponse) Reset() {
+	*x = ResendDeliveryResponse{}
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendDeliveryResponse) ProtoMessage() {}
+
+func (x *ResendDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*ResendDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ResendDeliveryResponse) GetPayment() *Payment {
+	if x != nil {
+		return x.Payment
+	}
+	return nil
+}
+
+func (x *ResendDeliveryResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
 // ListPaymentEventsRequest names a sale.
 type ListPaymentEventsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1076,7 +1203,7 @@ type ListPaymentEventsRequest struct {
 
 func (x *ListPaymentEventsRequest) Reset() {
 	*x = ListPaymentEventsRequest{}
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[15]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1215,7 @@ func (x *ListPaymentEventsRequest) String() string {
 func (*ListPaymentEventsRequest) ProtoMessage() {}
 
 func (x *ListPaymentEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[15]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1228,7 @@ func (x *ListPaymentEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentEventsRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{15}
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListPaymentEventsRequest) GetPaymentId() string {
@@ -1121,7 +1248,7 @@ type ListPaymentEventsResponse struct {
 
 func (x *ListPaymentEventsResponse) Reset() {
 	*x = ListPaymentEventsResponse{}
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[16]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1260,7 @@ func (x *ListPaymentEventsResponse) String() string {
 func (*ListPaymentEventsResponse) ProtoMessage() {}
 
 func (x *ListPaymentEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[16]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1273,7 @@ func (x *ListPaymentEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentEventsResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{16}
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListPaymentEventsResponse) GetEvents() []*Event {
@@ -1169,7 +1296,7 @@ type ExplainPaymentRequest struct {
 
 func (x *ExplainPaymentRequest) Reset() {
 	*x = ExplainPaymentRequest{}
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[17]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1308,7 @@ func (x *ExplainPaymentRequest) String() string {
 func (*ExplainPaymentRequest) ProtoMessage() {}
 
 func (x *ExplainPaymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[17]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1321,7 @@ func (x *ExplainPaymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPaymentRequest.ProtoReflect.Descriptor instead.
 func (*ExplainPaymentRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{17}
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExplainPaymentRequest) GetQuery() string {
@@ -1232,7 +1359,7 @@ type ExplainPaymentResponse struct {
 
 func (x *ExplainPaymentResponse) Reset() {
 	*x = ExplainPaymentResponse{}
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[18]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1371,7 @@ func (x *ExplainPaymentResponse) String() string {
 func (*ExplainPaymentResponse) ProtoMessage() {}
 
 func (x *ExplainPaymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[18]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1384,7 @@ func (x *ExplainPaymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPaymentResponse.ProtoReflect.Descriptor instead.
 func (*ExplainPaymentResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{18}
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExplainPaymentResponse) GetPayment() *Payment {
@@ -1328,7 +1455,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[19]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1467,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[19]
+	mi := &file_baixa_payments_v1_payments_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1480,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{19}
+	return file_baixa_payments_v1_payments_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -1483,7 +1610,18 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\bdecision\x18\x02 \x01(\x0e2!.baixa.payments.v1.ReviewDecisionR\bdecision\x12\x12\n" +
 	"\x04note\x18\x03 \x01(\tR\x04note\"M\n" +
 	"\x15ReviewPaymentResponse\x124\n" +
-	"\apayment\x18\x01 \x01(\v2\x1a.baixa.payments.v1.PaymentR\apayment\"9\n" +
+	"\apayment\x18\x01 \x01(\v2\x1a.baixa.payments.v1.PaymentR\apayment\"\x9c\x01\n" +
+	"\x15ResendDeliveryRequest\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1e\n" +
+	"\n" +
+	"regenerate\x18\x02 \x01(\bR\n" +
+	"regenerate\x12\x1b\n" +
+	"\tlink_only\x18\x03 \x01(\bR\blinkOnly\x12'\n" +
+	"\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKey\"`\n" +
+	"\x16ResendDeliveryResponse\x124\n" +
+	"\apayment\x18\x01 \x01(\v2\x1a.baixa.payments.v1.PaymentR\apayment\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"9\n" +
 	"\x18ListPaymentEventsRequest\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\tR\tpaymentId\"M\n" +
@@ -1511,7 +1649,7 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\x0eReviewDecision\x12\x1f\n" +
 	"\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REVIEW_DECISION_ACCEPT\x10\x01\x12\x1a\n" +
-	"\x16REVIEW_DECISION_REFUSE\x10\x022\xd0\f\n" +
+	"\x16REVIEW_DECISION_REFUSE\x10\x022\xe5\r\n" +
 	"\x0fPaymentsService\x12{\n" +
 	"\rCreatePayment\x12'.baixa.payments.v1.CreatePaymentRequest\x1a(.baixa.payments.v1.CreatePaymentResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/payments\x12\x8a\x01\n" +
 	"\x0fRegisterPayment\x12).baixa.payments.v1.RegisterPaymentRequest\x1a*.baixa.payments.v1.RegisterPaymentResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/payments:register\x12\xa1\x01\n" +
@@ -1520,7 +1658,8 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"GetPayment\x12$.baixa.payments.v1.GetPaymentRequest\x1a%.baixa.payments.v1.GetPaymentResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/payments/{payment_id}\x12u\n" +
 	"\fListPayments\x12&.baixa.payments.v1.ListPaymentsRequest\x1a'.baixa.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/payments\x12\x93\x01\n" +
 	"\x0eRecheckPayment\x12(.baixa.payments.v1.RecheckPaymentRequest\x1a).baixa.payments.v1.RecheckPaymentResponse\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/payments/{payment_id}:recheck\x12\x8f\x01\n" +
-	"\rReviewPayment\x12'.baixa.payments.v1.ReviewPaymentRequest\x1a(.baixa.payments.v1.ReviewPaymentResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/payments/{payment_id}:review\x12\x98\x01\n" +
+	"\rReviewPayment\x12'.baixa.payments.v1.ReviewPaymentRequest\x1a(.baixa.payments.v1.ReviewPaymentResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/payments/{payment_id}:review\x12\x92\x01\n" +
+	"\x0eResendDelivery\x12(.baixa.payments.v1.ResendDeliveryRequest\x1a).baixa.payments.v1.ResendDeliveryResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/payments/{payment_id}:resend\x12\x98\x01\n" +
 	"\x11ListPaymentEvents\x12+.baixa.payments.v1.ListPaymentEventsRequest\x1a,.baixa.payments.v1.ListPaymentEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/payments/{payment_id}/events\x12\x83\x01\n" +
 	"\x0eExplainPayment\x12(.baixa.payments.v1.ExplainPaymentRequest\x1a).baixa.payments.v1.ExplainPaymentResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/payments:explain\x12z\n" +
 	"\rGetStatistics\x12'.baixa.payments.v1.GetStatisticsRequest\x1a(.baixa.payments.v1.GetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/statistics\x12i\n" +
@@ -1540,7 +1679,7 @@ func file_baixa_payments_v1_payments_service_proto_rawDescGZIP() []byte {
 }
 
 var file_baixa_payments_v1_payments_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_baixa_payments_v1_payments_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_baixa_payments_v1_payments_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_baixa_payments_v1_payments_service_proto_goTypes = []any{
 	(ReviewDecision)(0),                   // 0: baixa.payments.v1.ReviewDecision
 	(*CreatePaymentRequest)(nil),          // 1: baixa.payments.v1.CreatePaymentRequest
@@ -1558,84 +1697,89 @@ var file_baixa_payments_v1_payments_service_proto_goTypes = []any{
 	(*RecheckPaymentResponse)(nil),        // 13: baixa.payments.v1.RecheckPaymentResponse
 	(*ReviewPaymentRequest)(nil),          // 14: baixa.payments.v1.ReviewPaymentRequest
 	(*ReviewPaymentResponse)(nil),         // 15: baixa.payments.v1.ReviewPaymentResponse
-	(*ListPaymentEventsRequest)(nil),      // 16: baixa.payments.v1.ListPaymentEventsRequest
-	(*ListPaymentEventsResponse)(nil),     // 17: baixa.payments.v1.ListPaymentEventsResponse
-	(*ExplainPaymentRequest)(nil),         // 18: baixa.payments.v1.ExplainPaymentRequest
-	(*ExplainPaymentResponse)(nil),        // 19: baixa.payments.v1.ExplainPaymentResponse
-	(*TimelineEntry)(nil),                 // 20: baixa.payments.v1.TimelineEntry
-	(*v1.Money)(nil),                      // 21: baixa.type.v1.Money
-	(*Buyer)(nil),                         // 22: baixa.payments.v1.Buyer
-	(*Product)(nil),                       // 23: baixa.payments.v1.Product
-	(*v1.Tracking)(nil),                   // 24: baixa.type.v1.Tracking
-	(*Payment)(nil),                       // 25: baixa.payments.v1.Payment
-	(*Charge)(nil),                        // 26: baixa.payments.v1.Charge
-	(*timestamppb.Timestamp)(nil),         // 27: google.protobuf.Timestamp
-	(PaymentStatus)(0),                    // 28: baixa.payments.v1.PaymentStatus
-	(*Event)(nil),                         // 29: baixa.payments.v1.Event
-	(*GetStatisticsRequest)(nil),          // 30: baixa.payments.v1.GetStatisticsRequest
-	(*ListTrustRequest)(nil),              // 31: baixa.payments.v1.ListTrustRequest
-	(*DiagnoseRequest)(nil),               // 32: baixa.payments.v1.DiagnoseRequest
-	(*GetStatisticsResponse)(nil),         // 33: baixa.payments.v1.GetStatisticsResponse
-	(*ListTrustResponse)(nil),             // 34: baixa.payments.v1.ListTrustResponse
-	(*DiagnoseResponse)(nil),              // 35: baixa.payments.v1.DiagnoseResponse
+	(*ResendDeliveryRequest)(nil),         // 16: baixa.payments.v1.ResendDeliveryRequest
+	(*ResendDeliveryResponse)(nil),        // 17: baixa.payments.v1.ResendDeliveryResponse
+	(*ListPaymentEventsRequest)(nil),      // 18: baixa.payments.v1.ListPaymentEventsRequest
+	(*ListPaymentEventsResponse)(nil),     // 19: baixa.payments.v1.ListPaymentEventsResponse
+	(*ExplainPaymentRequest)(nil),         // 20: baixa.payments.v1.ExplainPaymentRequest
+	(*ExplainPaymentResponse)(nil),        // 21: baixa.payments.v1.ExplainPaymentResponse
+	(*TimelineEntry)(nil),                 // 22: baixa.payments.v1.TimelineEntry
+	(*v1.Money)(nil),                      // 23: baixa.type.v1.Money
+	(*Buyer)(nil),                         // 24: baixa.payments.v1.Buyer
+	(*Product)(nil),                       // 25: baixa.payments.v1.Product
+	(*v1.Tracking)(nil),                   // 26: baixa.type.v1.Tracking
+	(*Payment)(nil),                       // 27: baixa.payments.v1.Payment
+	(*Charge)(nil),                        // 28: baixa.payments.v1.Charge
+	(*timestamppb.Timestamp)(nil),         // 29: google.protobuf.Timestamp
+	(PaymentStatus)(0),                    // 30: baixa.payments.v1.PaymentStatus
+	(*Event)(nil),                         // 31: baixa.payments.v1.Event
+	(*GetStatisticsRequest)(nil),          // 32: baixa.payments.v1.GetStatisticsRequest
+	(*ListTrustRequest)(nil),              // 33: baixa.payments.v1.ListTrustRequest
+	(*DiagnoseRequest)(nil),               // 34: baixa.payments.v1.DiagnoseRequest
+	(*GetStatisticsResponse)(nil),         // 35: baixa.payments.v1.GetStatisticsResponse
+	(*ListTrustResponse)(nil),             // 36: baixa.payments.v1.ListTrustResponse
+	(*DiagnoseResponse)(nil),              // 37: baixa.payments.v1.DiagnoseResponse
 }
 var file_baixa_payments_v1_payments_service_proto_depIdxs = []int32{
-	21, // 0: baixa.payments.v1.CreatePaymentRequest.amount:type_name -> baixa.type.v1.Money
-	22, // 1: baixa.payments.v1.CreatePaymentRequest.buyer:type_name -> baixa.payments.v1.Buyer
-	23, // 2: baixa.payments.v1.CreatePaymentRequest.product:type_name -> baixa.payments.v1.Product
-	24, // 3: baixa.payments.v1.CreatePaymentRequest.tracking:type_name -> baixa.type.v1.Tracking
-	25, // 4: baixa.payments.v1.CreatePaymentResponse.payment:type_name -> baixa.payments.v1.Payment
-	21, // 5: baixa.payments.v1.RegisterPaymentRequest.amount:type_name -> baixa.type.v1.Money
-	26, // 6: baixa.payments.v1.RegisterPaymentRequest.charge:type_name -> baixa.payments.v1.Charge
-	22, // 7: baixa.payments.v1.RegisterPaymentRequest.buyer:type_name -> baixa.payments.v1.Buyer
-	23, // 8: baixa.payments.v1.RegisterPaymentRequest.product:type_name -> baixa.payments.v1.Product
-	24, // 9: baixa.payments.v1.RegisterPaymentRequest.tracking:type_name -> baixa.type.v1.Tracking
-	27, // 10: baixa.payments.v1.RegisterPaymentRequest.created_at:type_name -> google.protobuf.Timestamp
-	25, // 11: baixa.payments.v1.RegisterPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	23, // 0: baixa.payments.v1.CreatePaymentRequest.amount:type_name -> baixa.type.v1.Money
+	24, // 1: baixa.payments.v1.CreatePaymentRequest.buyer:type_name -> baixa.payments.v1.Buyer
+	25, // 2: baixa.payments.v1.CreatePaymentRequest.product:type_name -> baixa.payments.v1.Product
+	26, // 3: baixa.payments.v1.CreatePaymentRequest.tracking:type_name -> baixa.type.v1.Tracking
+	27, // 4: baixa.payments.v1.CreatePaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	23, // 5: baixa.payments.v1.RegisterPaymentRequest.amount:type_name -> baixa.type.v1.Money
+	28, // 6: baixa.payments.v1.RegisterPaymentRequest.charge:type_name -> baixa.payments.v1.Charge
+	24, // 7: baixa.payments.v1.RegisterPaymentRequest.buyer:type_name -> baixa.payments.v1.Buyer
+	25, // 8: baixa.payments.v1.RegisterPaymentRequest.product:type_name -> baixa.payments.v1.Product
+	26, // 9: baixa.payments.v1.RegisterPaymentRequest.tracking:type_name -> baixa.type.v1.Tracking
+	29, // 10: baixa.payments.v1.RegisterPaymentRequest.created_at:type_name -> google.protobuf.Timestamp
+	27, // 11: baixa.payments.v1.RegisterPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
 	3,  // 12: baixa.payments.v1.BatchRegisterPaymentsRequest.requests:type_name -> baixa.payments.v1.RegisterPaymentRequest
 	7,  // 13: baixa.payments.v1.BatchRegisterPaymentsResponse.results:type_name -> baixa.payments.v1.RegisterResult
-	25, // 14: baixa.payments.v1.GetPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
-	28, // 15: baixa.payments.v1.ListPaymentsRequest.status:type_name -> baixa.payments.v1.PaymentStatus
-	27, // 16: baixa.payments.v1.ListPaymentsRequest.created_from:type_name -> google.protobuf.Timestamp
-	27, // 17: baixa.payments.v1.ListPaymentsRequest.created_to:type_name -> google.protobuf.Timestamp
-	25, // 18: baixa.payments.v1.ListPaymentsResponse.payments:type_name -> baixa.payments.v1.Payment
-	25, // 19: baixa.payments.v1.RecheckPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
-	27, // 20: baixa.payments.v1.RecheckPaymentResponse.next_poll_at:type_name -> google.protobuf.Timestamp
+	27, // 14: baixa.payments.v1.GetPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	30, // 15: baixa.payments.v1.ListPaymentsRequest.status:type_name -> baixa.payments.v1.PaymentStatus
+	29, // 16: baixa.payments.v1.ListPaymentsRequest.created_from:type_name -> google.protobuf.Timestamp
+	29, // 17: baixa.payments.v1.ListPaymentsRequest.created_to:type_name -> google.protobuf.Timestamp
+	27, // 18: baixa.payments.v1.ListPaymentsResponse.payments:type_name -> baixa.payments.v1.Payment
+	27, // 19: baixa.payments.v1.RecheckPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	29, // 20: baixa.payments.v1.RecheckPaymentResponse.next_poll_at:type_name -> google.protobuf.Timestamp
 	0,  // 21: baixa.payments.v1.ReviewPaymentRequest.decision:type_name -> baixa.payments.v1.ReviewDecision
-	25, // 22: baixa.payments.v1.ReviewPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
-	29, // 23: baixa.payments.v1.ListPaymentEventsResponse.events:type_name -> baixa.payments.v1.Event
-	25, // 24: baixa.payments.v1.ExplainPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
-	20, // 25: baixa.payments.v1.ExplainPaymentResponse.timeline:type_name -> baixa.payments.v1.TimelineEntry
-	27, // 26: baixa.payments.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	1,  // 27: baixa.payments.v1.PaymentsService.CreatePayment:input_type -> baixa.payments.v1.CreatePaymentRequest
-	3,  // 28: baixa.payments.v1.PaymentsService.RegisterPayment:input_type -> baixa.payments.v1.RegisterPaymentRequest
-	5,  // 29: baixa.payments.v1.PaymentsService.BatchRegisterPayments:input_type -> baixa.payments.v1.BatchRegisterPaymentsRequest
-	8,  // 30: baixa.payments.v1.PaymentsService.GetPayment:input_type -> baixa.payments.v1.GetPaymentRequest
-	10, // 31: baixa.payments.v1.PaymentsService.ListPayments:input_type -> baixa.payments.v1.ListPaymentsRequest
-	12, // 32: baixa.payments.v1.PaymentsService.RecheckPayment:input_type -> baixa.payments.v1.RecheckPaymentRequest
-	14, // 33: baixa.payments.v1.PaymentsService.ReviewPayment:input_type -> baixa.payments.v1.ReviewPaymentRequest
-	16, // 34: baixa.payments.v1.PaymentsService.ListPaymentEvents:input_type -> baixa.payments.v1.ListPaymentEventsRequest
-	18, // 35: baixa.payments.v1.PaymentsService.ExplainPayment:input_type -> baixa.payments.v1.ExplainPaymentRequest
-	30, // 36: baixa.payments.v1.PaymentsService.GetStatistics:input_type -> baixa.payments.v1.GetStatisticsRequest
-	31, // 37: baixa.payments.v1.PaymentsService.ListTrust:input_type -> baixa.payments.v1.ListTrustRequest
-	32, // 38: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
-	2,  // 39: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
-	4,  // 40: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
-	6,  // 41: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
-	9,  // 42: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
-	11, // 43: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
-	13, // 44: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
-	15, // 45: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
-	17, // 46: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
-	19, // 47: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
-	33, // 48: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
-	34, // 49: baixa.payments.v1.PaymentsService.ListTrust:output_type -> baixa.payments.v1.ListTrustResponse
-	35, // 50: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
-	39, // [39:51] is the sub-list for method output_type
-	27, // [27:39] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	27, // 22: baixa.payments.v1.ReviewPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	27, // 23: baixa.payments.v1.ResendDeliveryResponse.payment:type_name -> baixa.payments.v1.Payment
+	31, // 24: baixa.payments.v1.ListPaymentEventsResponse.events:type_name -> baixa.payments.v1.Event
+	27, // 25: baixa.payments.v1.ExplainPaymentResponse.payment:type_name -> baixa.payments.v1.Payment
+	22, // 26: baixa.payments.v1.ExplainPaymentResponse.timeline:type_name -> baixa.payments.v1.TimelineEntry
+	29, // 27: baixa.payments.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	1,  // 28: baixa.payments.v1.PaymentsService.CreatePayment:input_type -> baixa.payments.v1.CreatePaymentRequest
+	3,  // 29: baixa.payments.v1.PaymentsService.RegisterPayment:input_type -> baixa.payments.v1.RegisterPaymentRequest
+	5,  // 30: baixa.payments.v1.PaymentsService.BatchRegisterPayments:input_type -> baixa.payments.v1.BatchRegisterPaymentsRequest
+	8,  // 31: baixa.payments.v1.PaymentsService.GetPayment:input_type -> baixa.payments.v1.GetPaymentRequest
+	10, // 32: baixa.payments.v1.PaymentsService.ListPayments:input_type -> baixa.payments.v1.ListPaymentsRequest
+	12, // 33: baixa.payments.v1.PaymentsService.RecheckPayment:input_type -> baixa.payments.v1.RecheckPaymentRequest
+	14, // 34: baixa.payments.v1.PaymentsService.ReviewPayment:input_type -> baixa.payments.v1.ReviewPaymentRequest
+	16, // 35: baixa.payments.v1.PaymentsService.ResendDelivery:input_type -> baixa.payments.v1.ResendDeliveryRequest
+	18, // 36: baixa.payments.v1.PaymentsService.ListPaymentEvents:input_type -> baixa.payments.v1.ListPaymentEventsRequest
+	20, // 37: baixa.payments.v1.PaymentsService.ExplainPayment:input_type -> baixa.payments.v1.ExplainPaymentRequest
+	32, // 38: baixa.payments.v1.PaymentsService.GetStatistics:input_type -> baixa.payments.v1.GetStatisticsRequest
+	33, // 39: baixa.payments.v1.PaymentsService.ListTrust:input_type -> baixa.payments.v1.ListTrustRequest
+	34, // 40: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
+	2,  // 41: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
+	4,  // 42: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
+	6,  // 43: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
+	9,  // 44: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
+	11, // 45: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
+	13, // 46: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
+	15, // 47: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
+	17, // 48: baixa.payments.v1.PaymentsService.ResendDelivery:output_type -> baixa.payments.v1.ResendDeliveryResponse
+	19, // 49: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
+	21, // 50: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
+	35, // 51: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
+	36, // 52: baixa.payments.v1.PaymentsService.ListTrust:output_type -> baixa.payments.v1.ListTrustResponse
+	37, // 53: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
+	41, // [41:54] is the sub-list for method output_type
+	28, // [28:41] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_payments_service_proto_init() }
@@ -1652,7 +1796,7 @@ func file_baixa_payments_v1_payments_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_payments_v1_payments_service_proto_rawDesc), len(file_baixa_payments_v1_payments_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	PaymentsService_ListPayments_FullMethodName          = "/baixa.payments.v1.PaymentsService/ListPayments"
 	PaymentsService_RecheckPayment_FullMethodName        = "/baixa.payments.v1.PaymentsService/RecheckPayment"
 	PaymentsService_ReviewPayment_FullMethodName         = "/baixa.payments.v1.PaymentsService/ReviewPayment"
+	PaymentsService_ResendDelivery_FullMethodName        = "/baixa.payments.v1.PaymentsService/ResendDelivery"
 	PaymentsService_ListPaymentEvents_FullMethodName     = "/baixa.payments.v1.PaymentsService/ListPaymentEvents"
 	PaymentsService_ExplainPayment_FullMethodName        = "/baixa.payments.v1.PaymentsService/ExplainPayment"
 	PaymentsService_GetStatistics_FullMethodName         = "/baixa.payments.v1.PaymentsService/GetStatistics"
@@ -68,6 +69,13 @@ type PaymentsServiceClient interface {
 	// ReviewPayment decides a sale in NEEDS_REVIEW: accept delivers it, refuse closes it. Codes: NOT_FOUND,
 	// FAILED_PRECONDITION (not in review).
 	ReviewPayment(ctx context.Context, in *ReviewPaymentRequest, opts ...grpc.CallOption) (*ReviewPaymentResponse, error)
+	// ResendDelivery sends the buyer's link once more, or makes a new one and sends that; the caller gets the link as well, to
+	// pass it on where Telegram cannot. Who asked is kept in the history.
+	//
+	// The order is recorded first and carried out by itself, also when this call ends in an error afterwards. Idempotency key:
+	// idempotency_key within the sale; the same key sends nothing again and returns the link as it is. Codes: NOT_FOUND,
+	// INVALID_ARGUMENT, FAILED_PRECONDITION (not paid, not delivered yet, or delivered by the system that it was imported from).
+	ResendDelivery(ctx context.Context, in *ResendDeliveryRequest, opts ...grpc.CallOption) (*ResendDeliveryResponse, error)
 	// ListPaymentEvents returns a sale's whole history, oldest first. Codes: NOT_FOUND.
 	ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error)
 	// ExplainPayment tells the story of a sale in plain words, found by any id: ours, the merchant's, the provider's hash, id
@@ -159,6 +167,16 @@ func (c *paymentsServiceClient) ReviewPayment(ctx context.Context, in *ReviewPay
 	return out, nil
 }
 
+func (c *paymentsServiceClient) ResendDelivery(ctx context.Context, in *ResendDeliveryRequest, opts ...grpc.CallOption) (*ResendDeliveryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResendDeliveryResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_ResendDelivery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *paymentsServiceClient) ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListPaymentEventsResponse)
@@ -244,6 +262,13 @@ type PaymentsServiceServer interface {
 	// ReviewPayment decides a sale in NEEDS_REVIEW: accept delivers it, refuse closes it. Codes: NOT_FOUND,
 	// FAILED_PRECONDITION (not in review).
 	ReviewPayment(context.Context, *ReviewPaymentRequest) (*ReviewPaymentResponse, error)
+	// ResendDelivery sends the buyer's link once more, or makes a new one and sends that; the caller gets the link as well, to
+	// pass it on where Telegram cannot. Who asked is kept in the history.
+	//
+	// The order is recorded first and carried out by itself, also when this call ends in an error afterwards. Idempotency key:
+	// idempotency_key within the sale; the same key sends nothing again and returns the link as it is. Codes: NOT_FOUND,
+	// INVALID_ARGUMENT, FAILED_PRECONDITION (not paid, not delivered yet, or delivered by the system that it was imported from).
+	ResendDelivery(context.Context, *ResendDeliveryRequest) (*ResendDeliveryResponse, error)
 	// ListPaymentEvents returns a sale's whole history, oldest first. Codes: NOT_FOUND.
 	ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error)
 	// ExplainPayment tells the story of a sale in plain words, found by any id: ours, the merchant's, the provider's hash, id
@@ -285,6 +310,9 @@ func (UnimplementedPaymentsServiceServer) RecheckPayment(context.Context, *Reche
 }
 func (UnimplementedPaymentsServiceServer) ReviewPayment(context.Context, *ReviewPaymentRequest) (*ReviewPaymentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReviewPayment not implemented")
+}
+func (UnimplementedPaymentsServiceServer) ResendDelivery(context.Context, *ResendDeliveryRequest) (*ResendDeliveryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResendDelivery not implemented")
 }
 func (UnimplementedPaymentsServiceServer) ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPaymentEvents not implemented")
@@ -448,6 +476,24 @@ func _PaymentsService_ReviewPayment_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentsService_ResendDelivery_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResendDeliveryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).ResendDelivery(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_ResendDelivery_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).ResendDelivery(ctx, req.(*ResendDeliveryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentsService_ListPaymentEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListPaymentEventsRequest)
 	if err := dec(in); err != nil {
@@ -572,6 +618,10 @@ var PaymentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReviewPayment",
 			Handler:    _PaymentsService_ReviewPayment_Handler,
+		},
+		{
+			MethodName: "ResendDelivery",
+			Handler:    _PaymentsService_ResendDelivery_Handler,
 		},
 		{
 			MethodName: "ListPaymentEvents",

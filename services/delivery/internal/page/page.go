@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/baixapay/baixa/internal/telemetry"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
+	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 	"github.com/baixapay/baixa/services/delivery/internal/token"
 )
@@ -36,24 +38,26 @@ const (
 	DefaultTimeout  = 5 * time.Second // of the database
 )
 
-// purchaseWindow is how long after the first visit the browser reports the Purchase again: Meta swallows repetitions for 48 h.
+// purchaseWindow is how long after it was decided the browser reports the Purchase again: Meta swallows repetitions for 48 h.
 const purchaseWindow = 24 * time.Hour
 
 // Opener is what a page needs of the store; see store.Store.Open.
 type Opener interface {
 	Open(ctx context.Context, h token.Hash, v store.Visit) (store.Opened, error)
+	Click(ctx context.Context, ticket token.Hash, device store.Device) (store.File, error)
 }
 
 // Config says what a Handler works with. Opener and PublicURL must be set.
 type Config struct {
 	Opener      Opener
-	PublicURL   string        // of the links, such as https://pay.example.com; decides cookies' path and whether they are Secure
-	PixelScript string        // empty means DefaultPixelScript
-	Proxies     Proxies       // who may name the visitor's address
-	Guesses     int           // 0 means DefaultGuesses
-	Interval    time.Duration // 0 means DefaultInterval
-	Timeout     time.Duration // 0 means DefaultTimeout
-	Queued      func()        // called after a visit queued a Purchase; may be nil
+	PublicURL   string                              // of the links, such as https://pay.example.com; decides cookies' path and whether they are Secure
+	PixelScript string                              // empty means DefaultPixelScript
+	Proxies     Proxies                             // who may name the visitor's address
+	Guesses     int                                 // 0 means DefaultGuesses
+	Interval    time.Duration                       // 0 means DefaultInterval
+	Timeout     time.Duration                       // 0 means DefaultTimeout
+	OpenSecret  func(store.FileKey) ([]byte, error) // the secret of a merchant's file key; nil when no key opens
+	Queued      func()                              // called after a visit queued a Purchase; may be nil
 	Now         func() time.Time
 	Log         *slog.Logger // nil means slog.Default()
 }
@@ -135,55 +139,89 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// visit is a person's.
-func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang language) {
-	ctx, span := h.tracer.Start(r.Context(), "delivery page", trace.WithSpanKind(trace.SpanKindServer))
-	defer span.End()
-	from := h.cfg.Proxies.Client(r)
-	if wait := h.limit.wait(from); wait > 0 {
-		span.SetAttributes(attribute.String("page", string(pageTooMany)))
+// asked is a secret that a visitor shows, once it is known to be one.
+type asked struct {
+	from   netip.Addr
+	secret token.Token
+	span   trace.Span
+	ctx    context.Context
+	done   context.CancelFunc
+}
+
+// admit reads the secret. ok is false when the visitor has been answered.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, lang language, name, text string) (a asked, ok bool) {
+	ctx, span := h.tracer.Start(r.Context(), name, trace.WithSpanKind(trace.SpanKindServer))
+	a = asked{from: h.cfg.Proxies.Client(r), span: span}
+	if wait := h.limit.wait(a.from); wait > 0 {
 		w.Header().Set("Retry-After", seconds(wait))
-		h.plain(w, r, lang, pageTooMany, http.StatusTooManyRequests)
+		h.refuse(w, r, lang, a, pageTooMany, http.StatusTooManyRequests)
+		return a, false
+	}
+	var err error
+	if a.secret, err = token.Parse(text); err != nil {
+		h.limit.wrong(a.from)
+		h.refuse(w, r, lang, a, pageUnknown, http.StatusNotFound)
+		return a, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
+	a.ctx, a.done = ctx, func() { cancel(); span.End() }
+	return a, true
+}
+
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, lang language, a asked, k kind, status int) {
+	a.span.SetAttributes(attribute.String("page", string(k)))
+	if a.done == nil {
+		defer a.span.End()
+	}
+	h.plain(w, r, lang, k, status)
+}
+
+// fail answers when the store did not find, or did not answer.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, lang language, a asked, err error) {
+	if errors.Is(err, store.ErrNotFound) {
+		h.limit.wrong(a.from)
+		h.refuse(w, r, lang, a, pageUnknown, http.StatusNotFound)
 		return
 	}
+	if r.Context().Err() == nil {
+		h.cfg.Log.ErrorContext(a.ctx, "delivery page not available", slog.Any("error", err))
+	}
+	w.Header().Set("Retry-After", "5")
+	h.refuse(w, r, lang, a, pageUnavailable, http.StatusServiceUnavailable)
+}
+
+// found notes on the span which sale it is.
+func (a asked) found(traceparent, state string, p sale.PaymentID) {
+	if link, ok := telemetry.LinkFrom(traceparent); ok {
+		a.span.AddLink(link)
+	}
+	a.span.SetAttributes(attribute.String("page", state), attribute.String("payment_id", p.String()))
+}
+
+// visit is a person's who opens the page.
+func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang language) {
 	text := r.PathValue("token")
 	if text == "" {
 		text = h.cookies.token(r)
 	}
-	t, err := token.Parse(text)
-	if err != nil {
-		h.limit.wrong(from)
-		span.SetAttributes(attribute.String("page", string(pageUnknown)))
-		h.plain(w, r, lang, pageUnknown, http.StatusNotFound)
+	a, ok := h.admit(w, r, lang, "delivery page", text)
+	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
-	defer cancel()
-	visit := store.Visit{UserAgent: clip(r.UserAgent()), FBP: cookie(r, "_fbp"), FBC: cookie(r, "_fbc"), Traceparent: telemetry.Carrier(ctx)}
-	if from.IsValid() {
-		visit.ClientIP = purchase.ClientIP(from.String())
+	defer a.done()
+	device, hash := h.cookies.device(r)
+	visit := store.Visit{Device: hash, UserAgent: clip(r.UserAgent()), FBP: cookie(r, "_fbp"), FBC: cookie(r, "_fbc"), Traceparent: telemetry.Carrier(a.ctx)}
+	if a.from.IsValid() {
+		visit.ClientIP = purchase.ClientIP(a.from.String())
 	}
-	o, err := h.cfg.Opener.Open(ctx, t.Hash(), visit)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		h.limit.wrong(from)
-		span.SetAttributes(attribute.String("page", string(pageUnknown)))
-		h.plain(w, r, lang, pageUnknown, http.StatusNotFound)
-	case err != nil:
-		if r.Context().Err() == nil {
-			h.cfg.Log.ErrorContext(ctx, "delivery page not available", slog.Any("error", err))
-		}
-		span.SetAttributes(attribute.String("page", string(pageUnavailable)))
-		w.Header().Set("Retry-After", "5")
-		h.plain(w, r, lang, pageUnavailable, http.StatusServiceUnavailable)
-	default:
-		if link, ok := telemetry.LinkFrom(o.Traceparent); ok {
-			span.AddLink(link)
-		}
-		span.SetAttributes(attribute.String("page", string(o.State)), attribute.String("payment_id", o.Payment.String()))
-		if o.Queued && h.cfg.Queued != nil {
-			h.cfg.Queued()
-		}
-		h.opened(w, r, lang, t, &o)
+	o, err := h.cfg.Opener.Open(a.ctx, a.secret.Hash(), visit)
+	if err != nil {
+		h.fail(w, r, lang, a, err)
+		return
 	}
+	a.found(o.Traceparent, string(o.State), o.Payment)
+	if o.Queued && h.cfg.Queued != nil {
+		h.cfg.Queued()
+	}
+	h.opened(w, r, lang, a.secret, device, &o)
 }

@@ -35,6 +35,15 @@ type desk struct {
 	visits []store.Visit
 	hashes []token.Hash
 	queued int
+	file   store.File
+	secret []byte
+}
+
+func (d *desk) Click(_ context.Context, h token.Hash, device store.Device) (store.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.visits, d.hashes = append(d.visits, store.Visit{Device: device}), append(d.hashes, h)
+	return d.file, d.err
 }
 
 func (d *desk) Open(_ context.Context, h token.Hash, v store.Visit) (store.Opened, error) {
@@ -57,11 +66,12 @@ func newDesk(t *testing.T, edit ...func(*page.Config)) *desk {
 	now := time.Now()
 	d := &desk{t: t, token: tok.Text(), log: &bytes.Buffer{}, opened: store.Opened{
 		Key: sale.Key{Payment: sale.PaymentID(uuid.MustParse("01930000-0000-7000-8000-0000000000ff"))}, State: store.Active,
-		ProductName: "Curso <b>violão</b>", Amount: 123456, AccessURL: "https://t.me/+invented?a=1&b=2", First: true, FirstOpenedAt: now, Now: now,
+		ProductName: "Curso <b>violão</b>", Amount: 123456, AccessURL: "https://t.me/+invented?a=1&b=2", First: true, PurchaseAt: now, Now: now, OpensLeft: -1,
 	}}
 	c := page.Config{
 		Opener: d, PublicURL: "https://pay.example.com", Log: slog.New(slog.NewTextHandler(d.log, nil)),
-		Queued: func() { d.queued++ },
+		Queued:     func() { d.queued++ },
+		OpenSecret: func(store.FileKey) ([]byte, error) { return d.secret, nil },
 	}
 	for _, e := range edit {
 		e(&c)
@@ -73,6 +83,7 @@ func newDesk(t *testing.T, edit ...func(*page.Config)) *desk {
 	mux := http.NewServeMux()
 	mux.Handle("/delivery/{token}", h)
 	mux.Handle("/delivery/{$}", h)
+	mux.HandleFunc("/delivery/file/{ticket}", h.ServeFile)
 	d.handler = mux
 	return d
 }
@@ -159,7 +170,7 @@ func TestPage_telegramScheme(t *testing.T) {
 func TestPage_headers(t *testing.T) {
 	d := newDesk(t)
 	first, second := d.get(), d.get()
-	csp := regexp.MustCompile(`^default-src 'none'; style-src 'nonce-([A-Za-z0-9_-]{24})'; script-src 'none'; img-src 'none'; connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'$`)
+	csp := regexp.MustCompile(`^default-src 'none'; style-src 'nonce-([A-Za-z0-9_-]{24})'; script-src 'none'; img-src data:; connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'$`)
 	m := csp.FindStringSubmatch(first.Header().Get("Content-Security-Policy"))
 	if m == nil {
 		t.Fatalf("policy = %q", first.Header().Get("Content-Security-Policy"))
@@ -252,7 +263,7 @@ func TestPage_reloadWithoutTokenInTheAddress(t *testing.T) {
 func TestPage_browserPurchaseEndsAfterADay(t *testing.T) {
 	d := newDesk(t)
 	d.withPixel()
-	d.opened.FirstOpenedAt = d.opened.Now.Add(-25 * time.Hour)
+	d.opened.PurchaseAt = d.opened.Now.Add(-25 * time.Hour)
 	if body := d.get().Body.String(); strings.Contains(body, `"Purchase"`) || !strings.Contains(body, `"PageView"`) {
 		t.Error("a visit after the window must report PageView only: Meta would count the Purchase again")
 	}

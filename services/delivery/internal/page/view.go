@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"html/template"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 	"github.com/baixapay/baixa/services/delivery/internal/token"
@@ -27,7 +29,10 @@ type view struct {
 	Refresh   int // seconds; 0 means not
 	Product   string
 	Amount    string
+	Code      string
 	AccessURL template.URL
+	File      string // address of the click
+	Rules     []string
 	Contact   string
 	Pixel     *pixel
 }
@@ -45,23 +50,40 @@ type pixel struct {
 }
 
 // closedKinds are the pages of links that are not active. Gone rather than forbidden: it is not the visitor's fault.
-var closedKinds = map[store.State]kind{store.Revoked: pageRevoked, store.Expired: pageExpired, store.UsedUp: pageUsedUp}
+var closedKinds = map[store.State]kind{store.Revoked: pageRevoked, store.Expired: pageExpired, store.UsedUp: pageUsedUp, store.OtherDevice: pageOtherDevice}
+
+// closed shows a link that gives nothing to whoever asks.
+func (h *Handler) closed(w http.ResponseWriter, r *http.Request, lang language, state store.State, product string, amount money.Amount, p sale.PaymentID) {
+	status := http.StatusGone
+	if state == store.OtherDevice {
+		status = http.StatusForbidden
+	}
+	k := closedKinds[state]
+	h.write(w, r, status, &view{Words: say(lang, k), Kind: k, Product: product, Amount: amount.String(), Code: p.String()})
+}
 
 // opened shows a link that exists.
-func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang language, t token.Token, o *store.Opened) {
+func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang language, t token.Token, device string, o *store.Opened) {
 	if o.State != store.Active {
-		h.write(w, r, http.StatusGone, &view{Words: say(lang, closedKinds[o.State]), Kind: closedKinds[o.State], Product: o.ProductName, Amount: o.Amount.String()})
+		h.closed(w, r, lang, o.State, o.ProductName, o.Amount, o.Payment)
 		return
 	}
 	v := &view{
-		Words: say(lang, pageActive), Kind: pageActive, Product: o.ProductName, Amount: o.Amount.String(),
+		Words: say(lang, pageActive), Kind: pageActive, Product: o.ProductName, Amount: o.Amount.String(), Code: o.Payment.String(),
 		AccessURL: template.URL(o.AccessURL), // its scheme was checked when the link was issued
 		Contact:   o.ContactText,
+	}
+	v.Rules = v.Words.rules(o)
+	if o.FileURL != "" && o.FileKey {
+		v.File = h.cookies.path + "file/" + t.File().Text()
+	}
+	if o.Bound {
+		h.cookies.bind(w, device)
 	}
 	if o.PixelID != "" {
 		v.Pixel = &pixel{
 			ID: o.PixelID, User: map[string]string{}, Script: h.cfg.PixelScript,
-			Purchase: o.EventID != "" && o.Now.Sub(o.FirstOpenedAt) < purchaseWindow,
+			Purchase: o.EventID != "" && o.Now.Sub(o.PurchaseAt) < purchaseWindow,
 			Value:    template.JS(o.Amount.Reais()), ContentName: o.ProductName, OrderID: o.Payment.String(), EventID: o.EventID,
 		}
 		if o.ExternalID != "" {
@@ -99,11 +121,11 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *v
 
 // headers allow exactly what the page has: its own style and script by nonce, and the pixel's hosts when there is a pixel.
 func (h *Handler) headers(to http.Header, v *view) {
-	script, pictures, connect, form := "'none'", "'none'", "'none'", "'none'"
+	script, pictures, connect, form := "'none'", "data:", "'none'", "'none'"
 	if v.Pixel != nil {
 		const meta = " https://www.facebook.com https://connect.facebook.net"
 		script = "'nonce-" + v.Nonce + "' " + h.pixel
-		pictures, connect, form = h.pixel+meta, h.pixel+meta, "https://www.facebook.com"
+		pictures, connect, form = "data: "+h.pixel+meta, h.pixel+meta, "https://www.facebook.com"
 	}
 	if v.Kind == pagePreview {
 		form = "'self'"
@@ -131,13 +153,35 @@ func nonce() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// cookies are set on pages with a pixel only.
+// cookies are set on pages with a pixel, and for links that belong to a device.
 type cookies struct {
 	path   string
 	secure bool
 }
 
-const tokenCookie = "baixa_delivery"
+const (
+	tokenCookie  = "baixa_delivery"
+	deviceCookie = "baixa_device"
+)
+
+// device is what the browser's cookie says, or something new that nobody else knows.
+func (c cookies) device(r *http.Request) (text string, hash store.Device) {
+	text = cookie(r, deviceCookie)
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(raw) != 32 {
+		var fresh [32]byte
+		_, _ = rand.Read(fresh[:]) // never fails: it stops the program instead
+		text = base64.RawURLEncoding.EncodeToString(fresh[:])
+	}
+	return text, sha256.Sum256([]byte(text))
+}
+
+// bind has the browser keep what makes it the link's device.
+func (c cookies) bind(w http.ResponseWriter, device string) {
+	http.SetCookie(w, &http.Cookie{
+		Name: deviceCookie, Value: device, Path: c.path, MaxAge: int((365 * 24 * time.Hour).Seconds()),
+		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
 
 // keep sets what a page with a pixel needs: the token, so that the address that lost it can be loaded again, out of scripts'
 // reach; and Meta's own cookies as captured with the click, so that browser and server report the same.

@@ -28,7 +28,7 @@ type event struct {
 	Time         int64      `json:"event_time"` // Unix seconds
 	ID           string     `json:"event_id"`
 	ActionSource string     `json:"action_source"`
-	SourceURL    string     `json:"event_source_url"`
+	SourceURL    string     `json:"event_source_url,omitempty"`
 	User         userData   `json:"user_data"`
 	Custom       customData `json:"custom_data"`
 }
@@ -73,6 +73,11 @@ func encode(c *store.Claim, sourceURL, token string) ([]byte, error) {
 			UTMSource: c.Tracking.UTMSource, UTMMedium: c.Tracking.UTMMedium, UTMCampaign: c.Tracking.UTMCampaign,
 			UTMTerm: c.Tracking.UTMTerm, UTMContent: c.Tracking.UTMContent, CampaignCode: c.Tracking.CampaignCode,
 		},
+	}
+	if c.ClientUserAgent == "" {
+		// Nobody opened the page and the click's browser is not known. Meta takes website events with a browser only, and an
+		// invented one would be worse than none: the sale was made in a chat.
+		e.ActionSource, e.SourceURL = "chat", ""
 	}
 	body, err := json.Marshal(request{Data: []event{e}, AccessToken: token, TestEventCode: c.Pixel.TestEventCode})
 	if err != nil {

@@ -80,6 +80,23 @@ func (s *Server) RestoreToken(ctx context.Context, req *deliveryv1.RestoreTokenR
 	return &deliveryv1.RestoreTokenResponse{Delivery: present(d)}, nil
 }
 
+// UpdateAccess implements DeliveryService.
+func (s *Server) UpdateAccess(ctx context.Context, req *deliveryv1.UpdateAccessRequest) (*deliveryv1.UpdateAccessResponse, error) {
+	k, err := key(ctx, req.GetMerchantId(), req.GetPaymentId())
+	if err != nil {
+		return nil, err
+	}
+	address, ok := accessURL(req.GetAccessUrl())
+	if !ok || address == "" {
+		return nil, rpcerr.Invalid("access_url", "an https or t.me address")
+	}
+	d, err := s.cfg.Store.UpdateAccess(ctx, k, address)
+	if err != nil {
+		return nil, err
+	}
+	return &deliveryv1.UpdateAccessResponse{Delivery: present(d)}, nil
+}
+
 // FollowOutcomes implements DeliveryService. A merchant follows its own outcomes, an operator all.
 func (s *Server) FollowOutcomes(req *deliveryv1.FollowOutcomesRequest, stream grpc.ServerStreamingServer[deliveryv1.FollowOutcomesResponse]) error {
 	m, err := scope(stream.Context(), "")
@@ -120,6 +137,9 @@ var outcomeKinds = map[store.OutcomeKind]deliveryv1.OutcomeKind{
 	store.OutcomeSent:          deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_SENT,
 	store.OutcomeFailed:        deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_FAILED,
 	store.OutcomeNotConfigured: deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_NOT_CONFIGURED,
+	store.OutcomePixelPaused:   deliveryv1.OutcomeKind_OUTCOME_KIND_PIXEL_PAUSED,
+	store.OutcomePixelMissing:  deliveryv1.OutcomeKind_OUTCOME_KIND_PIXEL_MISSING,
+	store.OutcomeAccessMissing: deliveryv1.OutcomeKind_OUTCOME_KIND_ACCESS_MISSING,
 }
 
 var states = map[store.State]deliveryv1.DeliveryState{
@@ -141,11 +161,15 @@ func present(d store.Delivery) *deliveryv1.Delivery {
 	out := &deliveryv1.Delivery{
 		PaymentId: d.Payment.String(), MerchantId: d.Merchant.String(), State: states[d.State], StateReason: d.RevokedReason,
 		IssuedAt: timestamppb.New(d.IssuedAt), FirstOpenedAt: moment(d.FirstOpenedAt), LastOpenedAt: moment(d.LastOpenedAt),
-		Opens: d.Opens,
+		Opens: d.Opens, ExpiresAt: moment(d.ExpiresAt), OpensLeft: -1, BoundToDevice: d.BindDevice, DeviceKnown: d.DeviceKnown,
+		Generation: d.Generation,
 		Purchase: &deliveryv1.Purchase{
 			State: purchaseStates[d.Purchase.State], EventId: d.Purchase.EventID, Attempts: d.Purchase.Attempts,
 			SentAt: moment(d.Purchase.SentAt),
 		},
+	}
+	if d.MaxOpens > 0 {
+		out.OpensLeft = max(0, d.MaxOpens-d.Uses)
 	}
 	switch d.State {
 	case store.Expired:
@@ -154,7 +178,7 @@ func present(d store.Delivery) *deliveryv1.Delivery {
 		out.StateReason = "used_up"
 	}
 	switch d.Purchase.State {
-	case store.Failed, store.NotConfigured:
+	case store.Failed, store.NotConfigured, store.Queued:
 		out.Purchase.Reason = d.Purchase.Reason
 	case store.Sent:
 		out.Purchase.Value = &typev1.Money{Centavos: int64(d.Amount), Currency: money.BRL}

@@ -14,6 +14,7 @@ import (
 	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/delivery/internal/file"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
 	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
@@ -69,6 +70,10 @@ func (s *Server) issue(ctx context.Context, reqs []*deliveryv1.IssueTokenRequest
 			return nil, err
 		}
 		made[i], in[i].TokenVersion, in[i].TokenHash, in[i].Traceparent = t, newest, t.Hash(), trace
+		if in[i].FileURL != "" {
+			ticket := t.File().Hash()
+			in[i].FileHash = &ticket
+		}
 	}
 	issued, err := s.cfg.Store.IssueBatch(ctx, in)
 	if err != nil {
@@ -85,6 +90,46 @@ func (s *Server) issue(ctx context.Context, reqs []*deliveryv1.IssueTokenRequest
 		out[i] = &deliveryv1.IssueTokenResponse{Token: t.Text(), Url: s.base + t.Text(), Created: is.Created}
 	}
 	return out, nil
+}
+
+// GetLink implements DeliveryService.
+func (s *Server) GetLink(ctx context.Context, req *deliveryv1.GetLinkRequest) (*deliveryv1.GetLinkResponse, error) {
+	k, err := key(ctx, req.GetMerchantId(), req.GetPaymentId())
+	if err != nil {
+		return nil, err
+	}
+	is, err := s.cfg.Store.Link(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.derive(ctx, token.Name{Sale: k, Version: is.Version, Generation: is.Generation})
+	if err != nil {
+		return nil, fmt.Errorf("link of payment %s: %w", k.Payment, err)
+	}
+	return &deliveryv1.GetLinkResponse{Token: t.Text(), Url: s.base + t.Text()}, nil
+}
+
+// RegenerateToken implements DeliveryService.
+func (s *Server) RegenerateToken(ctx context.Context, req *deliveryv1.RegenerateTokenRequest) (*deliveryv1.RegenerateTokenResponse, error) {
+	k, err := key(ctx, req.GetMerchantId(), req.GetPaymentId())
+	if err != nil {
+		return nil, err
+	}
+	if n := len(req.GetKey()); n < 1 || n > 100 || sale.Clip(req.GetKey(), n) != req.GetKey() {
+		return nil, rpcerr.Invalid("key", "1 to 100 bytes of UTF-8 text")
+	}
+	ring := s.keys()
+	is, err := s.cfg.Store.Regenerate(ctx, store.Regeneration{
+		Key: k, By: req.GetKey(), Version: ring.Newest(), Lifetime: s.cfg.Lifetime, MaxOpens: s.cfg.MaxOpens, Derive: ring.Derive,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.derive(ctx, token.Name{Sale: k, Version: is.Version, Generation: is.Generation})
+	if err != nil {
+		return nil, fmt.Errorf("link of payment %s: %w", k.Payment, err)
+	}
+	return &deliveryv1.RegenerateTokenResponse{Token: t.Text(), Url: s.base + t.Text(), Created: is.Created}, nil
 }
 
 // read checks one request. Attribution and matching data never make it fail: what is odd in them is left out.
@@ -107,6 +152,13 @@ func (s *Server) read(r *deliveryv1.IssueTokenRequest, merchant, path string, ba
 	var ok bool
 	is.AccessURL, ok = accessURL(r.GetAccessUrl())
 	bad.Require(ok, path+"access_url", "an https or t.me address, or empty")
+	is.Follows = r.GetAccessFollows()
+	is.FileURL = strings.TrimSpace(r.GetFileUrl())
+	if is.FileURL != "" {
+		err = file.Check(is.FileURL)
+		bad.Require(err == nil, path+"file_url", file.Expected)
+		bad.Require(is.AccessURL == "", path+"file_url", "no access_url beside it")
+	}
 	is.ContactText = sale.Clip(strings.TrimSpace(r.GetContactText()), maxContact)
 	is.Tracking = tracking(r.GetTracking())
 	is.EmailHash = purchase.HashEmail(r.GetBuyerEmail())

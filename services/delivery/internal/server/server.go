@@ -29,16 +29,17 @@ type Config struct {
 	Sealer    *seal.Sealer
 	Keys      func(context.Context) (*token.Ring, error) // reads the keys again; called at start and when a version is missing
 	PublicURL string                                     // the links are PublicURL/delivery/{token}
-	Lifetime  time.Duration                              // of new links; 0 means for ever
-	MaxOpens  int32                                      // of new links; 0 means without limit
+	Lifetime  time.Duration                              // of new links where a merchant has no policy; 0 means for ever
+	MaxOpens  int32                                      // of new links where a merchant has no policy; 0 means without limit
 	Version   string                                     // of the Graph API, shown for pixels that name none
 	Queued    func()                                     // called when Purchases may have become due; may be nil
 }
 
-// Server implements DeliveryService and PixelsService. It is safe for concurrent use.
+// Server implements DeliveryService, PixelsService and LinksService. It is safe for concurrent use.
 type Server struct {
 	deliveryv1.UnimplementedDeliveryServiceServer
 	deliveryv1.UnimplementedPixelsServiceServer
+	deliveryv1.UnimplementedLinksServiceServer
 	cfg  Config
 	base string
 
@@ -61,10 +62,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
-// Register adds both services to g.
+// Register adds the services to g.
 func (s *Server) Register(g grpc.ServiceRegistrar) {
 	deliveryv1.RegisterDeliveryServiceServer(g, s)
 	deliveryv1.RegisterPixelsServiceServer(g, s)
+	deliveryv1.RegisterLinksServiceServer(g, s)
 }
 
 func (s *Server) keys() *token.Ring {

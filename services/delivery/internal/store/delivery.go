@@ -21,6 +21,8 @@ const (
 	Revoked State = "revoked"
 	Expired State = "expired"
 	UsedUp  State = "used_up"
+	// OtherDevice is how an active link looks to a browser that is not the one it belongs to.
+	OtherDevice State = "other_device"
 )
 
 // PurchaseState says where Meta's event of a sale stands.
@@ -43,7 +45,11 @@ type Delivery struct {
 	IssuedAt      time.Time
 	ExpiresAt     *time.Time
 	MaxOpens      int32 // 0 means without limit
-	Opens         int32
+	Opens         int32 // visits in all
+	Uses          int32 // visits of this link that count against MaxOpens
+	BindDevice    bool
+	DeviceKnown   bool
+	Generation    int32
 	FirstOpenedAt *time.Time
 	LastOpenedAt  *time.Time
 	Amount        money.Amount
@@ -61,11 +67,11 @@ type Purchase struct {
 
 // stateOf is the state of a row d of deliveries, by the server's clock.
 const stateOf = `CASE WHEN d.revoked_at IS NOT NULL THEN 'revoked' WHEN d.expires_at <= now() THEN 'expired'
-  WHEN d.max_opens > 0 AND d.opens >= d.max_opens THEN 'used_up' ELSE 'active' END`
+  WHEN d.max_opens > 0 AND d.uses >= d.max_opens THEN 'used_up' ELSE 'active' END`
 
 const selectDelivery = `
 SELECT d.merchant_id, d.payment_id, ` + stateOf + `, d.revoked_reason, d.issued_at, d.expires_at, d.max_opens, d.opens,
-  d.first_opened_at, d.last_opened_at, d.amount_centavos, COALESCE(p.state, ''), COALESCE(p.event_id, ''),
+  d.uses, d.bind_device, d.device_hash IS NOT NULL, d.token_generation, d.first_opened_at, d.last_opened_at, d.amount_centavos, COALESCE(p.state, ''), COALESCE(p.event_id, ''),
   COALESCE(p.reason, ''), COALESCE(p.attempts, 0), p.sent_at
 FROM deliveries d LEFT JOIN purchases p
   ON p.merchant_id = d.merchant_id AND p.payment_id = d.payment_id AND p.event = 'Purchase'`
@@ -100,7 +106,7 @@ func (s *Store) get(ctx context.Context, statement string, m *sale.MerchantID, w
 
 func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 	err = row.Scan(&d.Merchant, &d.Payment, &d.State, &d.RevokedReason, &d.IssuedAt, &d.ExpiresAt, &d.MaxOpens, &d.Opens,
-		&d.FirstOpenedAt, &d.LastOpenedAt, &d.Amount, &d.Purchase.State, &d.Purchase.EventID, &d.Purchase.Reason,
+		&d.Uses, &d.BindDevice, &d.DeviceKnown, &d.Generation, &d.FirstOpenedAt, &d.LastOpenedAt, &d.Amount, &d.Purchase.State, &d.Purchase.EventID, &d.Purchase.Reason,
 		&d.Purchase.Attempts, &d.Purchase.SentAt)
 	return d, err
 }
@@ -122,6 +128,14 @@ WHERE merchant_id = $1 AND payment_id = $2`
 // Restore opens a revoked link again and returns it; one that is not revoked is left as it is. ErrNotFound when there is none.
 func (s *Store) Restore(ctx context.Context, k sale.Key) (Delivery, error) {
 	return s.change(ctx, "restore", restoreDelivery, k)
+}
+
+const updateAccess = `
+UPDATE deliveries SET access_url = $3 WHERE merchant_id = $1 AND payment_id = $2`
+
+// UpdateAccess replaces where a link leads and returns it; the last address stands. ErrNotFound when there is none.
+func (s *Store) UpdateAccess(ctx context.Context, k sale.Key, address string) (Delivery, error) {
+	return s.change(ctx, "update access of", updateAccess, k, address)
 }
 
 func (s *Store) change(ctx context.Context, what, statement string, k sale.Key, more ...any) (Delivery, error) {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -159,7 +160,7 @@ func TestOpen_firstVisitTellsOnce(t *testing.T) {
 	if d.Opens != 8 || d.FirstOpenedAt == nil || d.LastOpenedAt == nil || d.LastOpenedAt.Before(*d.FirstOpenedAt) {
 		t.Errorf("opens = %d, first %v, last %v; want 8 with both times", d.Opens, d.FirstOpenedAt, d.LastOpenedAt)
 	}
-	want := []store.OutcomeKind{store.OutcomeOpened, store.OutcomeNotConfigured}
+	want := []store.OutcomeKind{store.OutcomeOpened, store.OutcomeNotConfigured, store.OutcomePixelMissing}
 	if diff := cmp.Diff(want, r.kinds(a.Key)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
@@ -218,7 +219,7 @@ func TestOpen_limits(t *testing.T) {
 	short := draft(func(is *store.Issue) { is.Lifetime = time.Hour })
 	r.issue(twice, short)
 	for i, want := range []store.State{store.Active, store.Active, store.UsedUp, store.UsedUp} {
-		if o := r.open(twice); o.State != want {
+		if o := r.openAs(twice, fmt.Sprintf("203.0.113.%d", i), device("a phone")); o.State != want {
 			t.Errorf("visit %d: %s, want %s", i+1, o.State, want)
 		}
 	}

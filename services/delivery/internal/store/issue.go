@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,14 +23,17 @@ type Issue struct {
 	ProductName  string
 	Amount       money.Amount
 	AccessURL    string
+	FileURL      string
+	Follows      bool        // the access is made later: that there is none is no news
+	FileHash     *token.Hash // of the ticket of the file; nil without a file
 	ContactText  string
 	Tracking     sale.Tracking
 	EmailHash    string // hexadecimal SHA-256 as Meta wants it, or empty; so are the next two
 	PhoneHash    string
 	ExternalID   string
 	PaidAt       time.Time
-	Lifetime     time.Duration // from now; 0 means for ever
-	MaxOpens     int32         // 0 means without limit
+	Lifetime     time.Duration // from now, where the merchant has no policy; 0 means for ever
+	MaxOpens     int32         // where the merchant has no policy; 0 means without limit
 	Traceparent  string
 }
 
@@ -40,21 +44,39 @@ type Issued struct {
 	Created    bool
 }
 
-// Sorted by key in the statement, so that batches that overlap wait for each other in one order and never in a circle.
+// Sorted by key in the statement, so that batches that overlap wait for each other in one order and never in a circle. The bot's
+// own policy goes before the merchant's, whose bot_id is all zeros ($21). A link that leads nowhere is told of at once.
 const insertDeliveries = `
+WITH made AS (
 INSERT INTO deliveries (merchant_id, payment_id, bot_id, token_version, token_hash, product_name, amount_centavos, access_url,
-  contact_text, tracking, fbp, fbc, pageview_id, email_hash, phone_hash, external_id_hash, paid_at, expires_at, max_opens, traceparent)
+  contact_text, tracking, fbp, fbc, pageview_id, email_hash, phone_hash, external_id_hash, paid_at, expires_at, max_opens, traceparent,
+  file_url, file_hash, lifetime_after_open_s, bind_device, purchase_after)
 SELECT r.merchant_id, r.payment_id, r.bot_id, r.token_version, r.token_hash, r.product_name, r.amount, r.access_url,
   r.contact_text, r.tracking::jsonb, r.fbp, r.fbc, r.pageview_id, r.email_hash, r.phone_hash, r.external_id, r.paid_at,
-  CASE WHEN r.lifetime > 0 THEN now() + make_interval(secs => r.lifetime) END, r.max_opens, r.traceparent
+  now() + make_interval(secs => NULLIF(COALESCE(l.lifetime_s, r.lifetime), 0)), COALESCE(l.max_opens, r.max_opens), r.traceparent,
+  r.file_url, r.file_hash, COALESCE(l.lifetime_after_open_s, 0), COALESCE(l.bind_device, false),
+  r.paid_at + make_interval(secs => NULLIF(l.purchase_unopened_s, 0))
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::bytea[], $6::text[], $7::bigint[], $8::text[], $9::text[],
   $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::float8[], $16::integer[], $17::text[],
-  $18::text[], $19::text[], $20::text[])
+  $18::text[], $19::text[], $20::text[], $22::text[], $23::bytea[], $24::boolean[])
   AS r (merchant_id, payment_id, bot_id, token_version, token_hash, product_name, amount, access_url, contact_text,
-  tracking, email_hash, phone_hash, external_id, paid_at, lifetime, max_opens, traceparent, fbp, fbc, pageview_id)
+  tracking, email_hash, phone_hash, external_id, paid_at, lifetime, max_opens, traceparent, fbp, fbc, pageview_id, file_url, file_hash, follows)
+LEFT JOIN LATERAL (` + policyOf + `) l ON true
 ORDER BY r.merchant_id, r.payment_id
 ON CONFLICT (merchant_id, payment_id) DO NOTHING
-RETURNING merchant_id, payment_id, token_version, token_generation`
+RETURNING merchant_id, payment_id, token_version, token_generation, access_url, file_url, traceparent
+), told AS (
+  INSERT INTO outcomes (merchant_id, payment_id, kind, detail, traceparent)
+  SELECT merchant_id, payment_id, 'access_missing', CASE file_url WHEN '' THEN 'no_access' ELSE 'no_file_key' END, traceparent
+  FROM made m WHERE access_url = '' AND NOT EXISTS (SELECT FROM unnest($2::uuid[], $24::boolean[]) AS q (payment_id, follows)
+      WHERE q.payment_id = m.payment_id AND q.follows)
+    AND (file_url = '' OR NOT EXISTS (SELECT FROM file_keys k WHERE k.merchant_id = m.merchant_id))
+)
+SELECT merchant_id, payment_id, token_version, token_generation FROM made`
+
+// policyOf is the policy of a row r, which has merchant_id and bot_id; $21 is the bot of all.
+const policyOf = `SELECT max_opens, lifetime_s, lifetime_after_open_s, bind_device, purchase_unopened_s FROM link_policies
+  WHERE merchant_id = r.merchant_id AND bot_id IN (r.bot_id, $21) ORDER BY bot_id = $21 LIMIT 1`
 
 const existingTokens = `
 SELECT d.merchant_id, d.payment_id, d.token_version, d.token_generation
@@ -86,6 +108,9 @@ func (s *Store) IssueBatch(ctx context.Context, in []Issue) ([]Issued, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(in, func(r Issue) bool { return r.AccessURL == "" }) {
+		s.announce()
+	}
 	out := make([]Issued, len(in))
 	for i, r := range in {
 		is, ok := found[r.Key]
@@ -98,6 +123,19 @@ func (s *Store) IssueBatch(ctx context.Context, in []Issue) ([]Issued, error) {
 	}
 	return out, nil
 }
+
+// Link tells with what a sale's token is derived, or ErrNotFound.
+func (s *Store) Link(ctx context.Context, k sale.Key) (Issued, error) {
+	var is Issued
+	err := s.pool.QueryRow(ctx, linkOfSale, k.Merchant, k.Payment).Scan(&is.Version, &is.Generation)
+	if err != nil {
+		return Issued{}, fmt.Errorf("link of payment %s: %w", k.Payment, one(err))
+	}
+	return is, nil
+}
+
+const linkOfSale = `
+SELECT token_version, token_generation FROM deliveries WHERE merchant_id = $1 AND payment_id = $2`
 
 // collectIssued adds the rows of a statement to found, which keeps what it has.
 func collectIssued(ctx context.Context, tx pgx.Tx, found map[sale.Key]Issued, created bool, statement string, args ...any) error {
@@ -133,6 +171,8 @@ func issueColumns(in []Issue) ([]any, error) {
 		fbps, fbcs, views         = make([]string, n), make([]string, n), make([]string, n)
 		now                       = time.Now()
 		lifetimes                 = make([]float64, n)
+		files, tickets            = make([]string, n), make([][]byte, n)
+		follows                   = make([]bool, n)
 	)
 	for i, r := range in {
 		text, err := marshalTracking(r.Tracking)
@@ -145,8 +185,12 @@ func issueColumns(in []Issue) ([]any, error) {
 		tracking[i], traces[i] = text, r.Traceparent
 		fbps[i], fbcs[i], views[i] = r.Tracking.BrowserCookie(""), r.Tracking.ClickCookie("", now), r.Tracking.PageViewID()
 		emails[i], phones[i], externals[i] = r.EmailHash, r.PhoneHash, r.ExternalID
+		follows[i] = r.Follows
+		if files[i] = r.FileURL; r.FileHash != nil {
+			tickets[i] = r.FileHash[:]
+		}
 		amounts[i], paid[i], lifetimes[i] = int64(r.Amount), r.PaidAt, r.Lifetime.Seconds()
 	}
 	return []any{merchants, payments, bots, versions, hashes, products, amounts, urls, contacts, tracking, emails, phones,
-		externals, paid, lifetimes, maxOpens, traces, fbps, fbcs, views}, nil
+		externals, paid, lifetimes, maxOpens, traces, fbps, fbcs, views, sale.BotID{}, files, tickets, follows}, nil
 }

@@ -21,6 +21,9 @@ const (
 	OutcomeSent          OutcomeKind = "purchase_sent"
 	OutcomeFailed        OutcomeKind = "purchase_failed"
 	OutcomeNotConfigured OutcomeKind = "purchase_not_configured"
+	OutcomePixelPaused   OutcomeKind = "pixel_paused"
+	OutcomePixelMissing  OutcomeKind = "pixel_missing"
+	OutcomeAccessMissing OutcomeKind = "access_missing"
 )
 
 // Outcome is one row of the log. Its cursor is unique and serves as its id.

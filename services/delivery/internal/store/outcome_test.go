@@ -13,7 +13,8 @@ import (
 
 func TestFollow_everyOutcomeOnceInOrder(t *testing.T) {
 	r := newRig(t)
-	const sales, each = 40, 2 // opened and not configured
+	const sales, each = 40, 2 // opened and queued
+	r.putPixel(merchantA, botOne, "11111")
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	seen := map[string]int{}
@@ -79,8 +80,8 @@ func TestOutcomes_ofOneMerchant(t *testing.T) {
 	r.settle()
 	for _, m := range []sale.MerchantID{merchantA, merchantB} {
 		got, cursor, err := r.Outcomes(r.ctx, eventlog.Cursor{}, 100, &m)
-		if err != nil || len(got) != 2 || cursor != got[1].Cursor {
-			t.Fatalf("outcomes = %+v, %v, %v; want two and the last one's cursor", got, cursor, err)
+		if err != nil || len(got) != 3 || cursor != got[2].Cursor {
+			t.Fatalf("outcomes = %+v, %v, %v; want three and the last one's cursor", got, cursor, err)
 		}
 		for _, o := range got {
 			if o.Merchant != m {

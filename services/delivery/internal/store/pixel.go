@@ -37,6 +37,10 @@ const resumePurchases = `
 UPDATE purchases SET due_at = now()
 WHERE merchant_id = $1 AND pixel_bot_id = $2 AND due_at > now() AND reason = '` + reasonPaused + `'`
 
+// Whoever has no pixel some day is told again.
+const clearAlarms = `
+DELETE FROM pixel_alarms WHERE merchant_id = $1 AND ($2::uuid = $3::uuid OR bot_id = $2)`
+
 const reasonPaused = "pixel paused"
 
 // PutPixel sets a pixel, resumes it when it was paused, and makes what waited for it due. It returns p as stored. Idempotency
@@ -46,6 +50,9 @@ func (s *Store) PutPixel(ctx context.Context, p Pixel) (Pixel, error) {
 		err := tx.QueryRow(ctx, putPixel, p.Merchant, p.Bot, p.PixelID, p.SealedToken, p.APIVersion, p.TestEventCode, p.BaseURL).
 			Scan(&p.UpdatedAt)
 		if err != nil {
+			return err
+		}
+		if _, err = tx.Exec(ctx, clearAlarms, p.Merchant, p.Bot, sale.BotID{}); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, resumePurchases, p.Merchant, p.Bot)

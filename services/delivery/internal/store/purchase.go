@@ -128,9 +128,15 @@ INSERT INTO outcomes (merchant_id, payment_id, kind, detail, traceparent)
 SELECT merchant_id, payment_id, 'purchase_' || state, CASE state WHEN 'sent' THEN meta_trace ELSE reason END, traceparent
 FROM done WHERE state IN ('sent', 'failed')`
 
+// A pause is told once, with the sale at which it was noticed.
 const pausePixel = `
-UPDATE pixels SET paused_because = $4, paused_at = now()
-WHERE merchant_id = $1 AND bot_id = $2 AND revision = $3 AND paused_at IS NULL`
+WITH paused AS (
+  UPDATE pixels SET paused_because = $4::text, paused_at = now()
+  WHERE merchant_id = $1 AND bot_id = $2 AND revision = $3 AND paused_at IS NULL
+  RETURNING merchant_id
+)
+INSERT INTO outcomes (merchant_id, payment_id, kind, detail, traceparent)
+SELECT merchant_id, $5::uuid, 'pixel_paused', $4::text, $6::text FROM paused`
 
 // WriteResults writes a batch's results in one transaction, appends those that ended to the outcome log, and pauses pixels,
 // unless they got a new token since the claim.
@@ -146,11 +152,13 @@ func (s *Store) WriteResults(ctx context.Context, results []Result) error {
 				continue
 			}
 			p := r.Claim.Pixel
-			if _, err := tx.Exec(ctx, pausePixel, p.Merchant, p.Bot, r.Claim.PixelRevision, r.Pause); err != nil {
+			paused, err := tx.Exec(ctx, pausePixel, p.Merchant, p.Bot, r.Claim.PixelRevision, r.Pause, r.Claim.Payment, r.Claim.Traceparent)
+			if err != nil {
 				return fmt.Errorf("pause pixel: %w", err)
 			}
+			told = told || paused.RowsAffected() > 0
 		}
-		told = tag.RowsAffected() > 0
+		told = told || tag.RowsAffected() > 0
 		return nil
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/baixapay/baixa/internal/eventlog"
@@ -76,6 +77,21 @@ func (s *Store) Run(ctx context.Context) error {
 			slog.WarnContext(ctx, "outcomes not announced", slog.Any("error", err))
 		}
 	}
+}
+
+// mostDead is how many connections that died while they were idle are passed over.
+const mostDead = 8
+
+// again runs do once more as long as what failed is a connection that had died unnoticed: nothing was sent on it.
+func again(do func() error) error {
+	err := do()
+	for range mostDead {
+		if !pgconn.SafeToRetry(err) {
+			break
+		}
+		err = do()
+	}
+	return err
 }
 
 // one turns pgx's "no rows" into ErrNotFound.

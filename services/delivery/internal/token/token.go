@@ -59,6 +59,16 @@ func (t Token) Text() string { return base64.RawURLEncoding.EncodeToString(t.sec
 // Hash is the SHA-256 of the token.
 func (t Token) Hash() Hash { return sha256.Sum256(t.secret[:]) }
 
+// File is the ticket with which the page under this token asks for a file. Who has the token can make it, and not the other way
+// round: a page may show it to scripts that must not learn the token.
+func (t Token) File() Token {
+	h := hmac.New(sha256.New, t.secret[:])
+	h.Write([]byte("baixa delivery file 1"))
+	var file Token
+	h.Sum(file.secret[:0])
+	return file
+}
+
 // Matches compares with a stored hash in constant time.
 func (t Token) Matches(stored Hash) bool {
 	h := t.Hash()

@@ -94,11 +94,13 @@ func TestForward_onlyWhatIsListed(t *testing.T) {
 	root, _, _ := h.newKey(t, true)
 	merchants := strings.Fields(`AccountsService/PutAccount AccountsService/VerifyAccount AccountsService/ListAccounts AccountsService/ListShadowDifferences GatewaysService/ListProviders GatewaysService/ListTransactions
 		PixelsService/PutPixel PixelsService/ListPixels DeliveryService/GetDelivery
+		LinksService/PutLinkPolicy LinksService/ListLinkPolicies LinksService/PutFileKey LinksService/ListFileKeys
 		NotifierService/PutBot NotifierService/CreateStreamTicket NotifierService/GetNotifications`)
 	operators := strings.Fields(`GatewaysService/GetPaymentStatus GatewaysService/ParseWebhook NotifierService/GetHealth`)
 	seen := 0
 	for _, file := range []protoreflect.FileDescriptor{gatewaysv1.File_baixa_gateways_v1_accounts_service_proto, gatewaysv1.File_baixa_gateways_v1_gateways_service_proto,
 		deliveryv1.File_baixa_delivery_v1_delivery_service_proto, deliveryv1.File_baixa_delivery_v1_pixels_service_proto,
+		deliveryv1.File_baixa_delivery_v1_links_service_proto,
 		notifierv1.File_baixa_notifier_v1_notifier_service_proto} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()

@@ -96,6 +96,9 @@ func (b *book) decide(p *page, e Entry, policy payment.Policy) {
 		b.order(p, effect)
 	}
 	b.announce(p, e.Event.Kind, details)
+	if e.Event.Kind == payment.ResendOrdered && e.Resend != nil {
+		b.enqueue(s, "resend:"+e.Resend.Key, KindResend, *e.Resend)
+	}
 	if e.Event.Kind == payment.TokenIssued && s.State != payment.Paid && !s.DeliveredElsewhere {
 		// The money went back while the link was being made; whoever closed links for that found none.
 		b.enqueue(s, "revoke:"+strconv.Itoa(s.EventCount), KindRevoke, TokenOrder{Reason: closing(s.State)})
@@ -139,7 +142,7 @@ func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
 		news = OwnerNews{Type: "delivery_opened", Status: "opened"}
 	case payment.PurchaseSent:
 		news = OwnerNews{Type: "purchase_sent", Status: "sent"}
-	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed:
+	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.AccessMissing, payment.PixelPaused, payment.PixelMissing:
 		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
 	default:
 		return
@@ -160,7 +163,7 @@ func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
 		b.work.Deliver = true
 	case KindOwner:
 		b.work.Owner = true
-	case KindRevoke, KindRestore:
+	case KindRevoke, KindRestore, KindResend:
 		b.work.Token = true
 	}
 }

@@ -95,6 +95,8 @@ type Entry struct {
 	TraceID string
 	// Hint is set when something says "look now".
 	Hint bool
+	// Resend is set for ResendOrdered, which orders it, and for what follows from it.
+	Resend *ResendOrder
 	// BuyerUntil is set when the buyer is believed to wait until then.
 	BuyerUntil *time.Time
 }

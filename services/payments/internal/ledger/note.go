@@ -14,6 +14,7 @@ const (
 	KindOwner   = "owner"   // an event for the owner's socket
 	KindRevoke  = "revoke"  // close the link
 	KindRestore = "restore" // open the link again
+	KindResend  = "resend"  // send the link again, or another one
 )
 
 // OwnerNews is the payload of KindOwner: what the owner is told.
@@ -46,6 +47,29 @@ func ParseTokenOrder(raw json.RawMessage, now payment.State) TokenOrder {
 	}
 	return o
 }
+
+// ResendOrder is the payload of KindResend.
+type ResendOrder struct {
+	Key        string `json:"key"`                  // of the order, in the leaves' idempotency keys
+	Regenerate bool   `json:"regenerate,omitempty"` // make a new link
+	LinkOnly   bool   `json:"link_only,omitempty"`  // send nothing
+}
+
+// Word names the order in the history.
+func (o ResendOrder) Word() string {
+	switch {
+	case o.Regenerate && o.LinkOnly:
+		return "regenerate_link"
+	case o.Regenerate:
+		return "regenerate"
+	case o.LinkOnly:
+		return "link"
+	}
+	return "send"
+}
+
+// ParseResend reads the payload of KindResend.
+func ParseResend(raw json.RawMessage) (o ResendOrder, err error) { return o, json.Unmarshal(raw, &o) }
 
 // ParseNews reads the payload of KindOwner.
 func ParseNews(raw json.RawMessage) (n OwnerNews, err error) { return n, json.Unmarshal(raw, &n) }
@@ -98,6 +122,9 @@ func (p *page) knows(e Entry) bool {
 	case payment.TokenIssued:
 		return s.TokenIssuedAt != nil
 	case payment.MessageQueued:
+		if e.Resend != nil { // what became of it may be known before this
+			return s.Message != "queued" || e.Details["reason"] == ""
+		}
 		return s.Message != ""
 	case payment.MessageSent:
 		return s.Message == "sent"
@@ -132,6 +159,10 @@ func (p *page) follow(e Entry, at time.Time) {
 		s.TokenIssuedAt = first(s.TokenIssuedAt, at)
 	case payment.MessageQueued:
 		s.Message, s.MessageReason = "queued", e.Details["reason"]
+	case payment.ResendOrdered:
+		if e.Resend != nil && !e.Resend.LinkOnly {
+			s.Message, s.MessageReason = "queued", ""
+		}
 	case payment.MessageSent:
 		s.Message, s.MessageReason, s.MessageSentAt = "sent", "", first(s.MessageSentAt, at)
 	case payment.MessageFailed:

@@ -33,6 +33,9 @@ const (
 	TokenFailed      Kind = "token_failed"        // the delivery token could not be made
 	TokenRevoked     Kind = "token_revoked"       // the delivery link was closed
 	TokenRestored    Kind = "token_restored"      // the delivery link was opened again
+	TokenRegenerated Kind = "token_regenerated"   // the delivery link was made anew; the one before ended
+	AccessMissing    Kind = "access_missing"      // the delivery link leads nowhere: no address, or no key for the file
+	ResendOrdered    Kind = "resend_ordered"      // somebody asked for the link, or for it to be sent again
 	MessageQueued    Kind = "message_queued"      // a message to the buyer was handed to the notifier
 	MessageSent      Kind = "message_sent"        // the buyer's message was accepted by Telegram
 	MessageFailed    Kind = "message_failed"      // the buyer's message was refused for good
@@ -43,6 +46,8 @@ const (
 	PurchaseSent     Kind = "purchase_sent"       // Meta accepted the Purchase
 	PurchaseFailed   Kind = "purchase_failed"     // Meta refused the Purchase for good
 	PurchaseSkipped  Kind = "purchase_skipped"    // there is no Purchase to send, with the reason
+	PixelPaused      Kind = "pixel_paused"        // Meta refuses the pixel's token; its Purchases wait for a new one
+	PixelMissing     Kind = "pixel_missing"       // the first sale of a bot that has no pixel
 	OwnerNotified    Kind = "owner_notified"      // the owner was told
 	OwnerFailed      Kind = "owner_notify_failed" // the owner could not be told
 	NoteAdded        Kind = "note_added"          // a person wrote something down
@@ -84,6 +89,9 @@ func Vocabulary() []Meaning {
 		{TokenFailed, false, "the delivery token could not be made"},
 		{TokenRevoked, false, "the delivery link was closed"},
 		{TokenRestored, false, "the delivery link was opened again"},
+		{TokenRegenerated, false, "the delivery link was made anew; the one before ended"},
+		{AccessMissing, false, "the delivery link leads nowhere: no address, or no key for the file"},
+		{ResendOrdered, false, "somebody asked for the link, or for it to be sent again"},
 		{MessageQueued, false, "a message to the buyer was handed to the notifier"},
 		{MessageSent, false, "the buyer's message was accepted by Telegram"},
 		{MessageFailed, false, "the buyer's message was refused for good"},
@@ -94,6 +102,8 @@ func Vocabulary() []Meaning {
 		{PurchaseSent, false, "Meta accepted the Purchase"},
 		{PurchaseFailed, false, "Meta refused the Purchase for good"},
 		{PurchaseSkipped, false, "there is no Purchase to send, with the reason"},
+		{PixelPaused, false, "Meta refuses the pixel's token; its Purchases wait for a new one"},
+		{PixelMissing, false, "the first sale of a bot that has no pixel"},
 		{OwnerNotified, false, "the owner was told"},
 		{OwnerFailed, false, "the owner could not be told"},
 		{NoteAdded, false, "a person wrote something down"},

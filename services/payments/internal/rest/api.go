@@ -28,7 +28,7 @@ type api struct {
 func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
-		deliveryv1.PixelsService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
+		deliveryv1.PixelsService_ServiceDesc.ServiceName, deliveryv1.LinksService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
 		notifierv1.TemplatesService_ServiceDesc.ServiceName,
 		notifierv1.EndpointsService_ServiceDesc.ServiceName, notifierv1.AccessService_ServiceDesc.ServiceName)
 	if err != nil {
@@ -54,7 +54,7 @@ func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 		runtime.WithWriteContentLength())
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		paymentsv1.RegisterPaymentsServiceHandler, paymentsv1.RegisterMerchantsServiceHandler, gatewaysv1.RegisterAccountsServiceHandler,
-		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, notifierv1.RegisterNotifierServiceHandler,
+		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, deliveryv1.RegisterLinksServiceHandler, notifierv1.RegisterNotifierServiceHandler,
 		notifierv1.RegisterTemplatesServiceHandler,
 		notifierv1.RegisterEndpointsServiceHandler, notifierv1.RegisterAccessServiceHandler,
 	} {

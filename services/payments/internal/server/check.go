@@ -39,11 +39,31 @@ func checkProduct(f *rpcerr.Fields, p *paymentsv1.Product) {
 	f.Require(p.GetName() != "", "product.name", "what is sold")
 	checkText(f, "product.name", p.GetName(), 300)
 	checkText(f, "product.contact_text", p.GetContactText(), maxText)
+	checkFile(f, p)
 	if p.GetAccessUrl() != "" {
 		u, err := url.Parse(p.GetAccessUrl())
 		f.Require(err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" || u.Scheme == "tg"), "product.access_url", "a whole https:// address")
 		checkText(f, "product.access_url", p.GetAccessUrl(), 2048)
 	}
+}
+
+// checkFile checks an address that will be signed: delivery adds its own parameters to it and refuses what is odd.
+func checkFile(f *rpcerr.Fields, p *paymentsv1.Product) {
+	address := p.GetFileUrl()
+	if address == "" {
+		return
+	}
+	u, err := url.Parse(address)
+	whole := err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && len(address) <= 2048 && !strings.ContainsAny(address, "\x00\r\n\t \"<>#")
+	own := false
+	if whole {
+		for pair := range strings.SplitSeq(u.RawQuery, "&") {
+			name, err := url.QueryUnescape(pair)
+			own = own || err != nil || strings.HasPrefix(strings.ToLower(name), "baixa_")
+		}
+	}
+	f.Require(whole && !own, "product.file_url", "a whole https:// address of at most 2048 bytes, without user, fragment and parameters that begin with baixa_")
+	f.Require(p.GetAccessUrl() == "", "product.file_url", "no access_url beside it")
 }
 
 func checkBuyer(f *rpcerr.Fields, b *paymentsv1.Buyer) {

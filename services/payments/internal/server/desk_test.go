@@ -152,3 +152,17 @@ func (d *desk) everything() string {
 }
 
 func unknownID() string { return uuid.NewString() }
+
+// issued notes that a sale has its link.
+func (d *desk) issued(s seller, id string) {
+	d.t.Helper()
+	m, _ := payment.ParseMerchantID(s.id)
+	pid, err := payment.ParseID(id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	e := ledger.Entry{Key: store.Key{MerchantID: m, PaymentID: pid}, Event: payment.Event{Kind: payment.TokenIssued, At: time.Now(), Source: payment.SourceSystem}}
+	if _, err := d.Ledger.Apply(d.t.Context(), []ledger.Entry{e}); err != nil {
+		d.t.Fatal(err)
+	}
+}

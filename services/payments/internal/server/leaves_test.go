@@ -28,6 +28,7 @@ import (
 type deliveryLeaf struct {
 	deliveryv1.DeliveryServiceClient
 	byToken map[string]*deliveryv1.Delivery
+	orders  []string // keys of new links
 	err     error
 }
 
@@ -42,6 +43,15 @@ func (d *deliveryLeaf) GetDelivery(ctx context.Context, r *deliveryv1.GetDeliver
 		}
 	}
 	return nil, rpcerr.NotFound("delivery")
+}
+
+func (d *deliveryLeaf) GetLink(_ context.Context, r *deliveryv1.GetLinkRequest, _ ...grpc.CallOption) (*deliveryv1.GetLinkResponse, error) {
+	return &deliveryv1.GetLinkResponse{Url: "https://pay.example/delivery/of-" + r.GetPaymentId()}, d.err
+}
+
+func (d *deliveryLeaf) RegenerateToken(_ context.Context, r *deliveryv1.RegenerateTokenRequest, _ ...grpc.CallOption) (*deliveryv1.RegenerateTokenResponse, error) {
+	d.orders = append(d.orders, r.GetKey())
+	return &deliveryv1.RegenerateTokenResponse{Url: "https://pay.example/delivery/new-" + r.GetKey()}, d.err
 }
 
 type notifierLeaf struct {

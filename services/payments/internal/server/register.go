@@ -209,7 +209,7 @@ func newSale(ctx context.Context, m payment.MerchantID, bot store.Bot, account p
 		Payment: payment.Payment{ID: payment.ID(newID()), MerchantID: m, State: payment.Pending, Amount: amount, Currency: money.BRL, CreatedAt: created.UTC()},
 		BotID:   bot.ID, BotExternalID: bot.ExternalID, AccountID: account, Provider: provider, SaleKey: auth.Random(), PageKey: auth.Random(),
 		TelegramID: buyer.GetTelegramId(), BuyerName: buyer.GetName(), BuyerEmail: buyer.GetEmail(), BuyerPhone: buyer.GetPhone(),
-		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), ContactText: product.GetContactText(),
+		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), FileURL: product.GetFileUrl(), ContactText: product.GetContactText(),
 		Traceparent: telemetry.Carrier(ctx)}
 }
 

@@ -45,6 +45,10 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 			_, err := d.ReviewPayment(ctx, &paymentsv1.ReviewPaymentRequest{PaymentId: sale, Decision: accept, Note: "x"})
 			return err
 		},
+		"ResendDelivery": func(ctx context.Context) error {
+			_, err := d.ResendDelivery(ctx, &paymentsv1.ResendDeliveryRequest{PaymentId: sale})
+			return err
+		},
 		"ListPaymentEvents": func(ctx context.Context) error {
 			_, err := d.ListPaymentEvents(ctx, &paymentsv1.ListPaymentEventsRequest{PaymentId: sale})
 			return err
@@ -88,8 +92,9 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.issued(d.one, sale)
 	before := d.everything()
-	unscoped := map[string]bool{"GetPayment": true, "RecheckPayment": true, "ReviewPayment": true, "ListPaymentEvents": true, "RevokeAPIKey": true}
+	unscoped := map[string]bool{"GetPayment": true, "RecheckPayment": true, "ReviewPayment": true, "ResendDelivery": true, "ListPaymentEvents": true, "RevokeAPIKey": true}
 	for name, call := range d.calls(sale, key.GetKey().GetId()) {
 		want := codes.PermissionDenied
 		if unscoped[name] {
@@ -106,8 +111,8 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 		t.Error("one of the refused calls changed something")
 	}
 	for name, call := range d.calls(sale, key.GetKey().GetId()) {
-		if name == "ReviewPayment" {
-			continue // decided once, below
+		if name == "ReviewPayment" || name == "ResendDelivery" {
+			continue // decided once, below, and sent only then
 		}
 		if err := call(d.one.ctx); err != nil {
 			t.Errorf("%s as the merchant: %v", name, err)
@@ -118,6 +123,11 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 	}
 	if err := d.calls(sale, "")["ReviewPayment"](d.one.ctx); err != nil {
 		t.Errorf("ReviewPayment as the merchant: %v", err)
+	}
+	for who, ctx := range map[string]context.Context{"the merchant": d.one.ctx, "an operator": d.operator()} {
+		if err := d.calls(sale, "")["ResendDelivery"](ctx); err != nil {
+			t.Errorf("ResendDelivery as %s: %v", who, err)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (w *Worker) issue(ctx context.Context, all []*handover) error {
 		}
 		r := &deliveryv1.IssueTokenRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(), BotId: s.BotID.String(),
 			ProductName: s.ProductName, Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, AccessUrl: s.AccessURL,
-			ContactText: s.ContactText, Tracking: tracking, BuyerEmail: s.BuyerEmail, BuyerPhone: s.BuyerPhone,
+			FileUrl: s.FileURL, ContactText: s.ContactText, Tracking: tracking, BuyerEmail: s.BuyerEmail, BuyerPhone: s.BuyerPhone,
 			Traceparent: telemetry.Carrier(h.ctx)}
 		if s.PaidAt != nil {
 			r.PaidAt = timestamppb.New(*s.PaidAt)

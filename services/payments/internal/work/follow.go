@@ -63,6 +63,9 @@ var deliveryKinds = map[deliveryv1.OutcomeKind]payment.Kind{
 	deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_SENT:           payment.PurchaseSent,
 	deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_FAILED:         payment.PurchaseFailed,
 	deliveryv1.OutcomeKind_OUTCOME_KIND_PURCHASE_NOT_CONFIGURED: payment.PurchaseSkipped,
+	deliveryv1.OutcomeKind_OUTCOME_KIND_PIXEL_PAUSED:            payment.PixelPaused,
+	deliveryv1.OutcomeKind_OUTCOME_KIND_PIXEL_MISSING:           payment.PixelMissing,
+	deliveryv1.OutcomeKind_OUTCOME_KIND_ACCESS_MISSING:          payment.AccessMissing,
 }
 
 // kindDelivery is notifier's kind of the message that brings the link, however often it is sent.

@@ -15,7 +15,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// The links of sales whose money went back are closed, and opened again when it returns.
+// The links of sales whose money went back are closed, and opened again when it returns; and links are sent again (resend.go).
 
 func (w *Worker) claimTokens(ctx context.Context, limit int) ([]store.Effect, error) {
 	now := w.Now()
@@ -24,7 +24,11 @@ func (w *Worker) claimTokens(ctx context.Context, limit int) ([]store.Effect, er
 		return nil, err
 	}
 	restore, err := w.Store.ClaimEffects(ctx, ledger.KindRestore, now, now.Add(lease), limit-len(revoke))
-	return slices.Concat(revoke, restore), err
+	if err != nil {
+		return revoke, err
+	}
+	resend, err := w.Store.ClaimEffects(ctx, ledger.KindResend, now, now.Add(lease), limit-len(revoke)-len(restore))
+	return slices.Concat(revoke, restore, resend), err
 }
 
 // changeTokens looks at each sale as it is now, so that the last word stands however the orders were overtaken.
@@ -35,7 +39,11 @@ func (w *Worker) changeTokens(ctx context.Context, effects []store.Effect) error
 	}
 	var first error
 	for _, e := range effects {
-		if err := w.changeToken(ctx, e, sales[e.Key]); err != nil {
+		do := w.changeToken
+		if e.Kind == ledger.KindResend {
+			do = w.resend
+		}
+		if err := do(ctx, e, sales[e.Key]); err != nil {
 			first = firstOf(first, w.postpone(ctx, []store.Effect{e}, err))
 		}
 	}

@@ -79,6 +79,7 @@ var vocabularies = map[string]words{
 		"not_prepared":         {"a mensagem não pôde ser preparada", "the message could not be prepared"},
 		"no_chat":              {"a venda não tem conversa no Telegram", "the sale has no Telegram chat"},
 		"no_bot":               {"o bot não tem token do Telegram cadastrado", "the bot has no Telegram token on file"},
+		"not_paid":             {"a venda não está paga", "the sale is not paid"},
 		"invalid_request":      {"os dados da venda não foram aceitos", "the sale's data was not accepted"},
 	},
 	"news": { // events on the owner's screen
@@ -91,6 +92,16 @@ var vocabularies = map[string]words{
 	"purchase": { // why there is no Purchase
 		"no pixel for this bot or merchant": {"não há pixel cadastrado para este bot", "there is no pixel for this bot"},
 		"pixel paused":                      {"o pixel está pausado: a Meta recusou o token", "the pixel is paused: Meta refused its token"},
+	},
+	"access": { // why a link leads nowhere
+		"no_access":   {"a venda não tem endereço de acesso nem arquivo", "the sale has neither an address nor a file"},
+		"no_file_key": {"o lojista não cadastrou a chave que assina arquivos", "the merchant has put no key to sign files with"},
+	},
+	"resend": { // what somebody asked for
+		"send":            {"o reenvio do link ao comprador", "for the link to be sent to the buyer again"},
+		"regenerate":      {"um link novo e o envio dele ao comprador", "for a new link to be made and sent to the buyer"},
+		"link":            {"o link da entrega", "for the delivery link"},
+		"regenerate_link": {"um link novo, sem enviá-lo ao comprador", "for a new link that is not sent to the buyer"},
 	},
 	"revoked": { // why a link is closed
 		"refunded":     {"o dinheiro voltou", "the money went back"},
@@ -142,5 +153,6 @@ var vocabularies = map[string]words{
 		"owner":   {"o aviso ao dono", "the owner's notice"},
 		"revoke":  {"o fechamento do link", "the closing of the link"},
 		"restore": {"a reabertura do link", "the reopening of the link"},
+		"resend":  {"o reenvio do link", "the sending of the link again"},
 	},
 }
