@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/baixapay/baixa/e2e/browser"
 	"github.com/baixapay/baixa/e2e/deployment"
 	"github.com/baixapay/baixa/internal/pg/pgtest"
 )
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := pgtest.Run(m)
+	browser.Close()
 	deployment.Remove()
 	os.Exit(code)
 }

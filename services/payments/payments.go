@@ -30,6 +30,7 @@ import (
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/services/payments/internal/checkout"
+	"github.com/baixapay/baixa/services/payments/internal/click"
 	"github.com/baixapay/baixa/services/payments/internal/door"
 	"github.com/baixapay/baixa/services/payments/internal/inbox"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
@@ -63,6 +64,7 @@ type Service struct {
 	inbox     *inbox.Inbox
 	worker    *work.Worker
 	checkout  *checkout.Handler
+	clicks    *click.Handler
 	rpc       *rpc.Server
 	memory    *rpc.Memory      // the REST face's way to the front door
 	self      *grpc.ClientConn // over memory
@@ -126,6 +128,10 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
+	s.clicks, err = click.New(click.Config{Store: s.store, Client: visitor.Proxies{Trusted: c.proxies()}.Client, PublicURL: c.PublicURL})
+	if err != nil {
+		return err
+	}
 	webhooks, err := door.NewWebhooks(door.WebhookConfig{Inbox: s.inbox, Provider: s.providers.resolve, Providers: s.providers.list})
 	if err != nil {
 		return err
@@ -163,11 +169,11 @@ func (s *Service) serveREST(c Config, webhooks *door.Webhooks) error {
 		return err
 	}
 	s.pages, err = rest.New(rest.Config{Conn: s.self, Webhooks: webhooks, Headers: s.inbox.Headers(), Ready: s.pool.Ping,
-		TrustedProxies: c.proxies(), Pay: s.checkout, Version: c.Version})
+		TrustedProxies: c.proxies(), Pay: s.checkout, Go: s.clicks, Version: c.Version})
 	return err
 }
 
-// Handler serves /v1/…, /webhook/payment/…, /pay/…, /openapi.json, /docs, /healthz and /readyz, for a caller that mounts it beside other
+// Handler serves /v1/…, /webhook/payment/…, /pay/…, /go/…, /openapi.json, /docs, /healthz and /readyz, for a caller that mounts it beside other
 // pages. It works while Run does.
 func (s *Service) Handler() http.Handler { return s.pages }
 
@@ -197,6 +203,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("payments inbox", s.inbox.Run)
 	g.Add("payments work", s.worker.Run)
 	g.Add("payments checkout", s.checkout.Run)
+	g.Add("payments clicks", s.clicks.Run)
 	g.Add("payments rpc", s.serveAll)
 	if s.deps.HTTP != nil {
 		g.Add("payments http", s.serveHTTP)

@@ -96,7 +96,11 @@ type CreatePaymentRequest struct {
 	// Never blocks the sale.
 	Tracking *v1.Tracking `protobuf:"bytes,8,opt,name=tracking,proto3" json:"tracking,omitempty"`
 	// The merchant's own id. May be empty; unique within the merchant when set.
-	ExternalId    string `protobuf:"bytes,9,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	ExternalId string `protobuf:"bytes,9,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// The token of the click that the buyer came from (GET /go/{slug}): the sale carries what the click captured, where tracking does
+	// not say something else. Empty: tracking alone when it says anything (tracking.tracking_token alone is a click_token), else the
+	// last click that AttachClick told of this buyer and bot. A token that is not known never blocks the sale.
+	ClickToken    string `protobuf:"bytes,10,opt,name=click_token,json=clickToken,proto3" json:"click_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +198,13 @@ func (x *CreatePaymentRequest) GetExternalId() string {
 	return ""
 }
 
+func (x *CreatePaymentRequest) GetClickToken() string {
+	if x != nil {
+		return x.ClickToken
+	}
+	return ""
+}
+
 // CreatePaymentResponse is the sale.
 type CreatePaymentResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -271,7 +282,9 @@ type RegisterPaymentRequest struct {
 	// True when the buyer already has what was bought: the sale is followed and counted, and nothing is sent.
 	DeliveredElsewhere bool `protobuf:"varint,11,opt,name=delivered_elsewhere,json=deliveredElsewhere,proto3" json:"delivered_elsewhere,omitempty"`
 	// "api" when empty, or "import".
-	Source        string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
+	Source string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
+	// As in CreatePayment. An import never takes the last click by itself.
+	ClickToken    string `protobuf:"bytes,13,opt,name=click_token,json=clickToken,proto3" json:"click_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +399,13 @@ func (x *RegisterPaymentRequest) GetDeliveredElsewhere() bool {
 func (x *RegisterPaymentRequest) GetSource() string {
 	if x != nil {
 		return x.Source
+	}
+	return ""
+}
+
+func (x *RegisterPaymentRequest) GetClickToken() string {
+	if x != nil {
+		return x.ClickToken
 	}
 	return ""
 }
@@ -1529,7 +1549,7 @@ var File_baixa_payments_v1_payments_service_proto protoreflect.FileDescriptor
 
 const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\n" +
-	"(baixa/payments/v1/payments_service.proto\x12\x11baixa.payments.v1\x1a\x1fbaixa/payments/v1/payment.proto\x1a\"baixa/payments/v1/statistics.proto\x1a\x1dbaixa/payments/v1/trust.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
+	"(baixa/payments/v1/payments_service.proto\x12\x11baixa.payments.v1\x1a\x1fbaixa/payments/v1/payment.proto\x1a\"baixa/payments/v1/statistics.proto\x1a\x1dbaixa/payments/v1/trust.proto\x1a\x19baixa/type/v1/money.proto\x1a\x1cbaixa/type/v1/tracking.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x03\n" +
 	"\x14CreatePaymentRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12'\n" +
@@ -1542,10 +1562,13 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\aproduct\x18\a \x01(\v2\x1a.baixa.payments.v1.ProductR\aproduct\x123\n" +
 	"\btracking\x18\b \x01(\v2\x17.baixa.type.v1.TrackingR\btracking\x12\x1f\n" +
 	"\vexternal_id\x18\t \x01(\tR\n" +
-	"externalId\"g\n" +
+	"externalId\x12\x1f\n" +
+	"\vclick_token\x18\n" +
+	" \x01(\tR\n" +
+	"clickToken\"g\n" +
 	"\x15CreatePaymentResponse\x124\n" +
 	"\apayment\x18\x01 \x01(\v2\x1a.baixa.payments.v1.PaymentR\apayment\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\bR\acreated\"\x90\x04\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\xb1\x04\n" +
 	"\x16RegisterPaymentRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x15\n" +
@@ -1563,7 +1586,9 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12/\n" +
 	"\x13delivered_elsewhere\x18\v \x01(\bR\x12deliveredElsewhere\x12\x16\n" +
-	"\x06source\x18\f \x01(\tR\x06source\"i\n" +
+	"\x06source\x18\f \x01(\tR\x06source\x12\x1f\n" +
+	"\vclick_token\x18\r \x01(\tR\n" +
+	"clickToken\"i\n" +
 	"\x17RegisterPaymentResponse\x124\n" +
 	"\apayment\x18\x01 \x01(\v2\x1a.baixa.payments.v1.PaymentR\apayment\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\"e\n" +

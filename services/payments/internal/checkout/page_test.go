@@ -87,6 +87,10 @@ func TestPage_headers(t *testing.T) {
 	if regexp.MustCompile(`(src|href|action)="https?:`).MatchString(a.body) || a.header.Get("Set-Cookie") != "" {
 		t.Error("the page reaches out or sets a cookie")
 	}
+	part := s.ask("GET", "/pay/"+sale.PageKey, partHeader, "main")
+	if !strings.HasPrefix(part.body, "<main ") || strings.Contains(part.body, "<style") || strings.Contains(part.body, "<script") || !strings.Contains(a.body, part.body) {
+		t.Errorf("the part that an open page reads again: %s", part.body)
+	}
 	en := s.ask("GET", "/pay/"+sale.PageKey, "Accept-Language", "en-GB,pt;q=0.5")
 	if en.header.Get("Content-Language") != "en" || !strings.Contains(en.body, "Pay with Pix") || !strings.Contains(en.body, "only processes this payment") {
 		t.Errorf("in English: %q", en.header.Get("Content-Language"))

@@ -20,11 +20,15 @@ import (
 //go:embed page.html
 var source string
 
+// partHeader asks for a part of the page.
+const partHeader = "Baixa-Part"
+
 // view is what the template shows.
 type view struct {
+	Title   string
 	Words   words
 	Kind    kind
-	Mark    string // "go", "wait" or "off"
+	Mark    string // "ok", "wait", "pix" or "off"; empty: none
 	Nonce   string
 	Product string
 	Amount  string
@@ -44,7 +48,7 @@ type view struct {
 // show renders a sale.
 func (h *Handler) show(ctx context.Context, w http.ResponseWriter, r *http.Request, lang language, sale *store.Checkout) {
 	now := h.Now()
-	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, sale.Provider, sale.Seller),
+	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, sale.Provider),
 		Since: version(store.Shown{State: sale.State, HasCode: sale.Charge.CopyPaste != "", QRExpiresAt: sale.QRExpiresAt})}
 	v.Kind = kindOf(sale, now)
 	v.Live = waits(sale.State) || sale.State == payment.NeedsReview || sale.State == payment.Disputed
@@ -136,8 +140,16 @@ func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k
 
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
 	v.Nonce = visitor.Nonce()
+	v.Title = v.Words.Heading
+	if v.Amount != "" {
+		v.Title += " · " + v.Amount
+	}
+	part := "page"
+	if r.Header.Get(partHeader) == "main" { // an open page that reads itself again: it has the style and the script
+		part = "main"
+	}
 	var body bytes.Buffer
-	if err := h.page.Execute(&body, v); err != nil {
+	if err := h.page.ExecuteTemplate(&body, part, v); err != nil {
 		slog.ErrorContext(r.Context(), "checkout page not rendered", slog.Any("error", err))
 		http.Error(w, "Tente de novo em instantes. / Please try again in a moment.", http.StatusInternalServerError)
 		return
@@ -160,10 +172,10 @@ func (h *Handler) headers(to http.Header, v *view) {
 		form = "'self'"
 	}
 	to.Set("Content-Security-Policy", strings.Join([]string{"default-src 'none'", "style-src 'nonce-" + v.Nonce + "'", "script-src " + script,
-		"connect-src " + connect, "form-action " + form, "base-uri 'none'", "frame-ancestors 'none'"}, "; "))
+		"connect-src " + connect, "img-src data:", "form-action " + form, "base-uri 'none'", "frame-ancestors 'none'"}, "; "))
 	to.Set("Content-Type", "text/html; charset=utf-8")
 	to.Set("Content-Language", string(v.Words.Lang))
-	to.Set("Vary", "Accept-Language, User-Agent")
+	to.Set("Vary", "Accept-Language, User-Agent, "+partHeader)
 	h.secret(to)
 	to.Set("X-Frame-Options", "DENY")
 	to.Set("Cross-Origin-Opener-Policy", "same-origin")

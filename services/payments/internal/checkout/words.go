@@ -45,7 +45,7 @@ const (
 )
 
 // marks are the signs over the headings; a page that shows a code has none.
-var marks = map[kind]string{pageMaking: "wait", pagePaid: "go", pagePreparing: "go", pageElsewhere: "go", pageExpired: "off", pageFailed: "off",
+var marks = map[kind]string{pageMaking: "wait", pagePaid: "ok", pagePreparing: "ok", pageElsewhere: "ok", pageExpired: "off", pageFailed: "off",
 	pageCancelled: "off", pageReview: "wait", pageDisputed: "off", pageReturned: "off", pageUnknown: "off", pageTooMany: "off",
 	pageUnavailable: "wait", pagePreview: "pix", pageMethod: "off"}
 
@@ -104,12 +104,12 @@ func say(l language, k kind) words {
 	s := spoken[l][k]
 	w := words{Lang: l, Heading: s.heading, Text: s.text, Product: "Produto", Amount: "Valor", SoldBy: "Vendido por", Copy: "Copiar código Pix",
 		Copied: "Código copiado", CodeLabel: "Pix copia e cola", CodeHint: "Toque no código para selecionar tudo e copie.",
-		Scan: "Ou escaneie com o app do banco", QRLabel: "QR code do Pix com o mesmo código", Waiting: "Aguardando o pagamento",
+		Scan: "Escaneie com o app do banco", QRLabel: "QR code do Pix com o mesmo código", Waiting: "Aguardando o pagamento",
 		LeftLabel: "Expira em", OpenAccess: "Acessar agora", Keep: "Este link é só seu: não o compartilhe.", OpenIt: "Abrir"}
 	if l == english {
 		w.Product, w.Amount, w.SoldBy, w.Copy, w.Copied = "Product", "Amount", "Sold by", "Copy Pix code", "Code copied"
 		w.CodeLabel, w.CodeHint = "Pix copy and paste", "Tap the code to select all of it, then copy."
-		w.Scan, w.QRLabel, w.Waiting = "Or scan it with your bank's app", "QR code of the Pix with the same code", "Waiting for the payment"
+		w.Scan, w.QRLabel, w.Waiting = "Scan it with your bank's app", "QR code of the Pix with the same code", "Waiting for the payment"
 		w.LeftLabel, w.OpenAccess, w.Keep, w.OpenIt = "Expires in", "Get access", "This link is yours alone: do not share it.", "Open"
 	}
 	return w
@@ -134,13 +134,13 @@ var names = map[string]string{"pushinpay": "PushinPay", "atomopay": "Átomo Pay"
 
 // legal says what the provider does and what it does not. PushinPay's terms (4.10) require of sellers that buyers are told so, and
 // no provider of ours does more.
-func legal(l language, provider, seller string) string {
+func legal(l language, provider string) string {
 	name := names[provider]
 	if name == "" {
 		name = strings.ToUpper(provider[:min(1, len(provider))]) + provider[min(1, len(provider)):]
 	}
 	if l == english {
-		return fmt.Sprintf("%s only processes this payment and is not responsible for the product, its content or its delivery, which are the seller's (%s).", name, seller)
+		return name + " only processes this payment. The product, its content and its delivery are the seller's responsibility."
 	}
-	return fmt.Sprintf("%s apenas processa este pagamento e não é responsável pelo produto, pelo conteúdo nem pela entrega, que são do vendedor (%s).", name, seller)
+	return name + " apenas processa este pagamento. O produto, o conteúdo e a entrega são de responsabilidade do vendedor."
 }

@@ -26,7 +26,7 @@ type api struct {
 }
 
 func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
-	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName,
+	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName, paymentsv1.ClicksService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
 		deliveryv1.PixelsService_ServiceDesc.ServiceName, deliveryv1.LinksService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
 		notifierv1.TemplatesService_ServiceDesc.ServiceName,
@@ -55,6 +55,7 @@ func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		paymentsv1.RegisterPaymentsServiceHandler, paymentsv1.RegisterMerchantsServiceHandler, gatewaysv1.RegisterAccountsServiceHandler,
 		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, deliveryv1.RegisterLinksServiceHandler, notifierv1.RegisterNotifierServiceHandler,
+		paymentsv1.RegisterClicksServiceHandler,
 		notifierv1.RegisterTemplatesServiceHandler,
 		notifierv1.RegisterEndpointsServiceHandler, notifierv1.RegisterAccessServiceHandler,
 	} {

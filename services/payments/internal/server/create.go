@@ -8,11 +8,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
 	"github.com/baixapay/baixa/internal/auth"
+	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
@@ -94,11 +97,11 @@ func (s *Server) newPayment(ctx context.Context, r *paymentsv1.CreatePaymentRequ
 	withoutDocument(content.GetBuyer())
 	sale := newSale(ctx, m, bot, account, provider, amount, s.Now(), r.GetBuyer(), r.GetProduct())
 	sale.IdempotencyKey, sale.ExternalID, sale.RequestHash = r.GetIdempotencyKey(), r.GetExternalId(), fingerprint(content)
-	sale.Tracking, sale.Campaign = tracking(r.GetTracking())
+	from, found := s.attribution(ctx, &sale, r.GetClickToken(), r.GetTracking(), true)
+	sale.Tracking, sale.Campaign = tracking(from)
 	sale.Charge.Reference = strings.ReplaceAll(sale.ID.String(), "-", "")
 	return ledger.Opening{Sale: sale, Kind: payment.Created, Source: payment.SourceAPI, TraceID: traceID(sale.Traceparent),
-		LookFrom: s.Now().Add(lostCharge),
-		Details:  map[string]string{"provider": provider, "amount_centavos": fmt.Sprint(int64(amount)), "by": caller(ctx)}}, nil
+		LookFrom: s.Now().Add(lostCharge), Details: opened(ctx, provider, amount, found)}, nil
 }
 
 // charge asks for the charge and records what came of it. When nothing is known of the answer the sale stays pending and is
@@ -107,7 +110,7 @@ func (s *Server) charge(ctx context.Context, sale store.Sale, r *paymentsv1.Crea
 	key := store.Key{MerchantID: sale.MerchantID, PaymentID: sale.ID}
 	req := &gatewaysv1.CreateChargeRequest{MerchantId: sale.MerchantID.String(), AccountId: sale.AccountID.String(), Reference: sale.Charge.Reference,
 		Amount: sum(sale.Amount, sale.Currency), Description: sale.ProductName, WebhookBaseUrl: s.WebhookURL, SaleKey: sale.SaleKey,
-		Tracking: r.GetTracking(), Customer: &gatewaysv1.Customer{Name: sale.BuyerName, Email: sale.BuyerEmail, Phone: sale.BuyerPhone,
+		Tracking: trackingOf(sale), Customer: &gatewaysv1.Customer{Name: sale.BuyerName, Email: sale.BuyerEmail, Phone: sale.BuyerPhone,
 			Document: r.GetBuyer().GetDocument()}}
 	call, cancel := chargeTime(ctx)
 	defer cancel()
@@ -165,6 +168,24 @@ func refusedCharge(err error) bool {
 		return true
 	}
 	return false
+}
+
+// opened are the details of a sale's first event. click says which click it came from: "token", "buyer" or "unknown".
+func opened(ctx context.Context, provider string, amount money.Amount, click string) map[string]string {
+	out := map[string]string{"provider": provider, "amount_centavos": fmt.Sprint(int64(amount)), "by": caller(ctx)}
+	if click != "" {
+		out["click"] = click
+	}
+	return out
+}
+
+// trackingOf is a stored sale's tracking; nil when another version wrote it.
+func trackingOf(s store.Sale) *typev1.Tracking {
+	t := &typev1.Tracking{}
+	if protojson.Unmarshal(s.Tracking, t) != nil {
+		return nil
+	}
+	return t
 }
 
 // withoutDocument takes the buyer's document out of what is kept, be it as a hash.

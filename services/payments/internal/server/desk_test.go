@@ -52,6 +52,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.one, d.two = d.seller("Loja"), d.seller("Outra")
+	d.clicked(d.one, knownToken, "", 0, "")
 	return d
 }
 
@@ -139,7 +140,7 @@ func (d *desk) everything() string {
 	d.t.Helper()
 	var out strings.Builder
 	admin := d.pool.Admin(d.t)
-	for _, table := range []string{"payments", "payment_events", "looks", "effects", "webhooks", "statistics", "merchants", "bots", "api_keys"} {
+	for _, table := range []string{"payments", "payment_events", "looks", "effects", "webhooks", "statistics", "merchants", "bots", "api_keys", "click_links", "clicks", "click_starts"} {
 		var text *string
 		if err := admin.QueryRow(d.t.Context(), `SELECT string_agg(t::text, ' ') FROM payments.`+table+` t`).Scan(&text); err != nil {
 			d.t.Fatal(err)

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -197,9 +196,9 @@ func (s *Server) opening(ctx context.Context, m payment.MerchantID, known bots, 
 		at := r.GetCharge().GetExpiresAt().AsTime()
 		sale.QRExpiresAt = &at
 	}
-	sale.Tracking, sale.Campaign = tracking(r.GetTracking())
-	return ledger.Opening{Sale: sale, Kind: kind, Source: source, TraceID: traceID(sale.Traceparent), Details: map[string]string{
-		"provider": provider, "amount_centavos": fmt.Sprint(int64(amount)), "by": caller(ctx)}}, nil
+	from, found := s.attribution(ctx, &sale, r.GetClickToken(), r.GetTracking(), source != payment.SourceImport)
+	sale.Tracking, sale.Campaign = tracking(from)
+	return ledger.Opening{Sale: sale, Kind: kind, Source: source, TraceID: traceID(sale.Traceparent), Details: opened(ctx, provider, amount, found)}, nil
 }
 
 // newSale is what every new sale has.

@@ -35,10 +35,11 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Server implements PaymentsService and MerchantsService.
+// Server implements PaymentsService, MerchantsService and ClicksService.
 type Server struct {
 	paymentsv1.UnimplementedPaymentsServiceServer
 	paymentsv1.UnimplementedMerchantsServiceServer
+	paymentsv1.UnimplementedClicksServiceServer
 	Config
 	accounts accounts
 }
@@ -60,6 +61,7 @@ func New(c Config) (*Server, error) {
 func (s *Server) Register(g grpc.ServiceRegistrar) {
 	paymentsv1.RegisterPaymentsServiceServer(g, s)
 	paymentsv1.RegisterMerchantsServiceServer(g, s)
+	paymentsv1.RegisterClicksServiceServer(g, s)
 }
 
 // one is the merchant that a request is about, which must be named or be the caller's own.

@@ -77,6 +77,22 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 			_, err := d.ListAPIKeys(ctx, &paymentsv1.ListAPIKeysRequest{MerchantId: about.id})
 			return err
 		},
+		"PutClickLink": func(ctx context.Context) error {
+			_, err := d.PutClickLink(ctx, &paymentsv1.PutClickLinkRequest{MerchantId: about.id, Slug: "promo", BotUsername: "clube_bot"})
+			return err
+		},
+		"ListClickLinks": func(ctx context.Context) error {
+			_, err := d.ListClickLinks(ctx, &paymentsv1.ListClickLinksRequest{MerchantId: about.id})
+			return err
+		},
+		"AttachClick": func(ctx context.Context) error {
+			_, err := d.AttachClick(ctx, &paymentsv1.AttachClickRequest{MerchantId: about.id, BotId: "35", TelegramId: 77, ClickToken: knownToken})
+			return err
+		},
+		"ListClicks": func(ctx context.Context) error {
+			_, err := d.ListClicks(ctx, &paymentsv1.ListClicksRequest{MerchantId: about.id, BotId: "35", TelegramId: 77})
+			return err
+		},
 		"RevokeAPIKey": func(ctx context.Context) error {
 			_, err := d.RevokeAPIKey(ctx, &paymentsv1.RevokeAPIKeyRequest{KeyId: key})
 			return err
