@@ -36,6 +36,11 @@ type cli struct {
 	Bench    benchCmd    `cmd:"" help:"Measure: throughput, latency, memory; each against its baseline and goal."`
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	// What is true, and how it is decided.
+	Policy     policyCmd     `cmd:"" help:"Show and change how sales are decided and how often providers are asked."`
+	Prove      proveCmd      `cmd:"" help:"Read the whole history and prove that everything follows from it; exit 1 when not."`
+	Statistics statisticsCmd `cmd:"" help:"Show, prove and rebuild the statistics; set commissions."`
 }
 
 func main() {

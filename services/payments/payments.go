@@ -34,6 +34,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/door"
 	"github.com/baixapay/baixa/services/payments/internal/inbox"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
+	"github.com/baixapay/baixa/services/payments/internal/policy"
 	"github.com/baixapay/baixa/services/payments/internal/rest"
 	"github.com/baixapay/baixa/services/payments/internal/server"
 	"github.com/baixapay/baixa/services/payments/internal/store"
@@ -61,6 +62,7 @@ type Service struct {
 	pool      *pgxpool.Pool
 	store     *store.Store
 	providers *providers
+	policies  *policy.Book
 	inbox     *inbox.Inbox
 	worker    *work.Worker
 	checkout  *checkout.Handler
@@ -106,7 +108,8 @@ func (s *Service) build(c Config) error {
 	s.providers = &providers{client: gateways}
 	wakers := work.NewWakers()
 	habits := work.NewHabits()
-	books, err := ledger.New(ledger.Config{Pool: s.pool, Habit: habits.Of, Wake: wakers.Wake})
+	s.policies = policy.New(s.store)
+	books, err := ledger.New(ledger.Config{Pool: s.pool, Habit: habits.Of, Wake: wakers.Wake, Policy: s.policies.Policy})
 	if err != nil {
 		return err
 	}
@@ -114,12 +117,12 @@ func (s *Service) build(c Config) error {
 		return err
 	}
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
-		Notifier: notifier, OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits})
+		Notifier: notifier, OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Refresh: s.policies.Refresh})
 	if err != nil {
 		return err
 	}
 	face, err := server.New(server.Config{Store: s.store, Ledger: books, Gateways: gateways, Accounts: gatewaysv1.NewAccountsServiceClient(d.Gateways),
-		Delivery: delivery, Notifier: notifier, WebhookURL: c.PublicURL, PublicURL: c.PublicURL})
+		Delivery: delivery, Notifier: notifier, Policies: s.policies, Provider: s.providers.resolve, WebhookURL: c.PublicURL, PublicURL: c.PublicURL})
 	if err != nil {
 		return err
 	}
@@ -198,7 +201,11 @@ func (s *Service) OperatorKey(ctx context.Context) (string, error) {
 // Run serves and works until ctx is done; then calls and claimed work in flight finish and it returns nil. It is called once.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
+	if err := s.policies.Refresh(ctx); err != nil { // nothing is decided before what was configured is known
+		return fmt.Errorf("payments: %w", err)
+	}
 	var g run.Group
+	g.Add("payments policies", s.policies.Run)
 	g.Add("payments providers", s.providers.run)
 	g.Add("payments inbox", s.inbox.Run)
 	g.Add("payments work", s.worker.Run)

@@ -36,6 +36,9 @@ type Flags struct {
 type Client struct {
 	Payments  paymentsv1.PaymentsServiceClient
 	Merchants paymentsv1.MerchantsServiceClient
+	Policies  paymentsv1.PoliciesServiceClient
+	Proof     paymentsv1.ProofServiceClient
+	Inbox     paymentsv1.InboxServiceClient
 	Accounts  gatewaysv1.AccountsServiceClient
 	Gateways  gatewaysv1.GatewaysServiceClient
 	Pixels    deliveryv1.PixelsServiceClient
@@ -80,11 +83,14 @@ func Dial(address, key string, tls *rpc.TLSConfig) (*Client, error) {
 	conn, err := rpc.Dial(rpc.ClientConfig{Target: address, TLS: tls, FailFast: true, Timeout: 30 * time.Second,
 		Unary: []grpc.UnaryClientInterceptor{func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			return invoke(with(ctx), method, req, reply, cc, opts...)
+		}}, Stream: []grpc.StreamClientInterceptor{func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, stream grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			return stream(with(ctx), d, cc, method, opts...)
 		}}})
 	if err != nil {
 		return nil, err
 	}
 	return &Client{Payments: paymentsv1.NewPaymentsServiceClient(conn), Merchants: paymentsv1.NewMerchantsServiceClient(conn),
+		Policies: paymentsv1.NewPoliciesServiceClient(conn), Proof: paymentsv1.NewProofServiceClient(conn), Inbox: paymentsv1.NewInboxServiceClient(conn),
 		Accounts: gatewaysv1.NewAccountsServiceClient(conn), Gateways: gatewaysv1.NewGatewaysServiceClient(conn),
 		Pixels: deliveryv1.NewPixelsServiceClient(conn), Notifier: notifierv1.NewNotifierServiceClient(conn),
 		Endpoints: notifierv1.NewEndpointsServiceClient(conn), conn: conn}, nil

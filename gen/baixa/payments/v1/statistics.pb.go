@@ -28,7 +28,7 @@ type GetStatisticsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty means the key's own merchant, or all for an operator.
 	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
-	// Dimensions to split by, any of "bot", "provider", "campaign", "day". Empty: one line.
+	// Dimensions to split by, any of "merchant", "bot", "provider", "campaign", "day". Empty: one line.
 	GroupBy []string `protobuf:"bytes,2,rep,name=group_by,json=groupBy,proto3" json:"group_by,omitempty"`
 	// Days of the payment in America/Sao_Paulo, YYYY-MM-DD, both inclusive. Empty: unbounded.
 	FromDay string `protobuf:"bytes,3,opt,name=from_day,json=fromDay,proto3" json:"from_day,omitempty"`
@@ -164,7 +164,12 @@ type StatisticsLine struct {
 	ReversedCount int64     `protobuf:"varint,7,opt,name=reversed_count,json=reversedCount,proto3" json:"reversed_count,omitempty"`
 	Reversed      *v1.Money `protobuf:"bytes,8,opt,name=reversed,proto3" json:"reversed,omitempty"`
 	// gross - reversed.
-	Net           *v1.Money `protobuf:"bytes,9,opt,name=net,proto3" json:"net,omitempty"`
+	Net *v1.Money `protobuf:"bytes,9,opt,name=net,proto3" json:"net,omitempty"`
+	// Of net, where a rate is set: computed for each bot, provider, campaign and day, rounded there to whole centavos (half away from
+	// zero) and summed, so that every grouping adds up. Absent where no rate is set.
+	Commission *v1.Money `protobuf:"bytes,10,opt,name=commission,proto3" json:"commission,omitempty"`
+	// The merchant, where grouped by it.
+	MerchantId    string `protobuf:"bytes,11,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -260,6 +265,20 @@ func (x *StatisticsLine) GetNet() *v1.Money {
 		return x.Net
 	}
 	return nil
+}
+
+func (x *StatisticsLine) GetCommission() *v1.Money {
+	if x != nil {
+		return x.Commission
+	}
+	return nil
+}
+
+func (x *StatisticsLine) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
 }
 
 // DiagnoseRequest asks how things are.
@@ -938,7 +957,7 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\x06to_day\x18\x04 \x01(\tR\x05toDay\x12\x15\n" +
 	"\x06bot_id\x18\x05 \x01(\tR\x05botId\"P\n" +
 	"\x15GetStatisticsResponse\x127\n" +
-	"\x05lines\x18\x01 \x03(\v2!.baixa.payments.v1.StatisticsLineR\x05lines\"\xbd\x02\n" +
+	"\x05lines\x18\x01 \x03(\v2!.baixa.payments.v1.StatisticsLineR\x05lines\"\x94\x03\n" +
 	"\x0eStatisticsLine\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x1a\n" +
@@ -949,7 +968,13 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\x05gross\x18\x06 \x01(\v2\x14.baixa.type.v1.MoneyR\x05gross\x12%\n" +
 	"\x0ereversed_count\x18\a \x01(\x03R\rreversedCount\x120\n" +
 	"\breversed\x18\b \x01(\v2\x14.baixa.type.v1.MoneyR\breversed\x12&\n" +
-	"\x03net\x18\t \x01(\v2\x14.baixa.type.v1.MoneyR\x03net\"F\n" +
+	"\x03net\x18\t \x01(\v2\x14.baixa.type.v1.MoneyR\x03net\x124\n" +
+	"\n" +
+	"commission\x18\n" +
+	" \x01(\v2\x14.baixa.type.v1.MoneyR\n" +
+	"commission\x12\x1f\n" +
+	"\vmerchant_id\x18\v \x01(\tR\n" +
+	"merchantId\"F\n" +
 	"\x0fDiagnoseRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x12\n" +
@@ -1049,24 +1074,25 @@ var file_baixa_payments_v1_statistics_proto_depIdxs = []int32{
 	10, // 1: baixa.payments.v1.StatisticsLine.gross:type_name -> baixa.type.v1.Money
 	10, // 2: baixa.payments.v1.StatisticsLine.reversed:type_name -> baixa.type.v1.Money
 	10, // 3: baixa.payments.v1.StatisticsLine.net:type_name -> baixa.type.v1.Money
-	5,  // 4: baixa.payments.v1.DiagnoseResponse.findings:type_name -> baixa.payments.v1.Finding
-	6,  // 5: baixa.payments.v1.DiagnoseResponse.last_sales:type_name -> baixa.payments.v1.SaleLine
-	7,  // 6: baixa.payments.v1.DiagnoseResponse.providers:type_name -> baixa.payments.v1.ProviderLine
-	8,  // 7: baixa.payments.v1.DiagnoseResponse.schedules:type_name -> baixa.payments.v1.ScheduleLine
-	9,  // 8: baixa.payments.v1.DiagnoseResponse.accounts:type_name -> baixa.payments.v1.AccountLine
-	11, // 9: baixa.payments.v1.DiagnoseResponse.at:type_name -> google.protobuf.Timestamp
-	10, // 10: baixa.payments.v1.SaleLine.amount:type_name -> baixa.type.v1.Money
-	11, // 11: baixa.payments.v1.SaleLine.created_at:type_name -> google.protobuf.Timestamp
-	11, // 12: baixa.payments.v1.SaleLine.paid_at:type_name -> google.protobuf.Timestamp
-	11, // 13: baixa.payments.v1.ProviderLine.last_webhook_at:type_name -> google.protobuf.Timestamp
-	11, // 14: baixa.payments.v1.ScheduleLine.last_run_at:type_name -> google.protobuf.Timestamp
-	11, // 15: baixa.payments.v1.ScheduleLine.next_run_at:type_name -> google.protobuf.Timestamp
-	12, // 16: baixa.payments.v1.AccountLine.trust:type_name -> baixa.payments.v1.Trust
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	10, // 4: baixa.payments.v1.StatisticsLine.commission:type_name -> baixa.type.v1.Money
+	5,  // 5: baixa.payments.v1.DiagnoseResponse.findings:type_name -> baixa.payments.v1.Finding
+	6,  // 6: baixa.payments.v1.DiagnoseResponse.last_sales:type_name -> baixa.payments.v1.SaleLine
+	7,  // 7: baixa.payments.v1.DiagnoseResponse.providers:type_name -> baixa.payments.v1.ProviderLine
+	8,  // 8: baixa.payments.v1.DiagnoseResponse.schedules:type_name -> baixa.payments.v1.ScheduleLine
+	9,  // 9: baixa.payments.v1.DiagnoseResponse.accounts:type_name -> baixa.payments.v1.AccountLine
+	11, // 10: baixa.payments.v1.DiagnoseResponse.at:type_name -> google.protobuf.Timestamp
+	10, // 11: baixa.payments.v1.SaleLine.amount:type_name -> baixa.type.v1.Money
+	11, // 12: baixa.payments.v1.SaleLine.created_at:type_name -> google.protobuf.Timestamp
+	11, // 13: baixa.payments.v1.SaleLine.paid_at:type_name -> google.protobuf.Timestamp
+	11, // 14: baixa.payments.v1.ProviderLine.last_webhook_at:type_name -> google.protobuf.Timestamp
+	11, // 15: baixa.payments.v1.ScheduleLine.last_run_at:type_name -> google.protobuf.Timestamp
+	11, // 16: baixa.payments.v1.ScheduleLine.next_run_at:type_name -> google.protobuf.Timestamp
+	12, // 17: baixa.payments.v1.AccountLine.trust:type_name -> baixa.payments.v1.Trust
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_statistics_proto_init() }

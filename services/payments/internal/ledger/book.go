@@ -57,7 +57,7 @@ func (b *book) enter(e Entry) {
 	if p.knows(e) {
 		return
 	}
-	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.Provider)
+	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.AccountID, p.sale.Provider)
 	p.note(e)
 	if e.Charge != nil {
 		b.findable = append(b.findable, p.sale)
@@ -88,7 +88,8 @@ func (b *book) decide(p *page, e Entry, policy payment.Policy) {
 		}
 	}
 	b.events = append(b.events, store.Event{MerchantID: s.MerchantID, PaymentID: s.ID, Number: s.EventCount, At: e.Event.At.UTC(),
-		Kind: e.Event.Kind, Source: e.Event.Source, From: from.String(), To: s.State.String(), Details: details, TraceID: e.TraceID})
+		Kind: e.Event.Kind, Source: e.Event.Source, From: from.String(), To: s.State.String(), Details: details, TraceID: e.TraceID,
+		Decision: evidence(d)})
 	b.count(s, d.Stats)
 	p.asked = p.asked || from != s.State
 	p.changed = p.changed || from != s.State
@@ -168,6 +169,23 @@ func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
 	}
 }
 
+// evidence is what the history keeps of a decision that did something: the table's input and the entries that were booked. The rest
+// of the history changed nothing.
+func evidence(d payment.Decision) *store.Decision {
+	if !d.Changed && len(d.Effects) == 0 {
+		return nil
+	}
+	return &store.Decision{Input: d.Input.String(), Delivered: d.DeliveredEver, Booked: booked(d.Stats)}
+}
+
+func booked(deltas []payment.StatDelta) []store.Booked {
+	var out []store.Booked
+	for _, d := range deltas {
+		out = append(out, store.Booked{Metric: d.Metric.String(), Count: d.Count, Amount: d.Amount, Day: Day(d.At).Format(time.DateOnly)})
+	}
+	return out
+}
+
 // count books a decision's entries into the sums of the day.
 func (b *book) count(s *store.Sale, deltas []payment.StatDelta) {
 	for _, d := range deltas {
@@ -213,7 +231,7 @@ func (b *book) schedule() {
 		if !p.asked {
 			continue
 		}
-		_, policy := b.l.policy(p.sale.MerchantID, p.sale.Provider)
+		_, policy := b.l.policy(p.sale.MerchantID, p.sale.AccountID, p.sale.Provider)
 		in := p.input(b.now)
 		in.WebhookSilence, in.HintsDoubted = b.l.habit(p.sale.AccountID)
 		next := payment.Schedule(policy, in)

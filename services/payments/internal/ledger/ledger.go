@@ -22,8 +22,9 @@ import (
 // Config is what a ledger needs.
 type Config struct {
 	Pool *pgxpool.Pool
-	// Policy is how a sale is decided and how often its provider is asked. Nil means the standard policies.
-	Policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	// Policy is how a merchant's sale at an account of a provider is decided, and how often the provider is asked about it. It is
+	// called while sales are locked and must not wait for anybody. Nil means the standard policies.
+	Policy PolicyFunc
 	// Habit is what is known of an account's webhooks: whether they are silent against their habit, and whether they are doubted. Nil means
 	// neither.
 	Habit func(payment.AccountID) (silent, doubted bool)
@@ -34,13 +35,16 @@ type Config struct {
 	Now func() time.Time
 }
 
+// PolicyFunc finds the policies of a sale by its merchant, account and provider.
+type PolicyFunc func(payment.MerchantID, payment.AccountID, string) (payment.Policy, payment.PollPolicy)
+
 // Work is a set of kinds of work that have something to do.
 type Work struct{ Looks, Deliver, Owner, Token, Webhooks bool }
 
 // Ledger applies events. It is safe for concurrent use; any number may run on one database.
 type Ledger struct {
 	pool   *pgxpool.Pool
-	policy func(payment.MerchantID, string) (payment.Policy, payment.PollPolicy)
+	policy PolicyFunc
 	habit  func(payment.AccountID) (silent, doubted bool)
 	wake   func(Work)
 	now    func() time.Time
@@ -57,7 +61,7 @@ func New(c Config) (*Ledger, error) {
 	}
 	l := &Ledger{pool: c.Pool, policy: c.Policy, habit: c.Habit, wake: c.Wake, now: c.Now}
 	if l.policy == nil {
-		l.policy = func(_ payment.MerchantID, provider string) (payment.Policy, payment.PollPolicy) {
+		l.policy = func(_ payment.MerchantID, _ payment.AccountID, provider string) (payment.Policy, payment.PollPolicy) {
 			return payment.StandardPolicy(), payment.DefaultPolicy(provider)
 		}
 	}
@@ -73,9 +77,9 @@ func New(c Config) (*Ledger, error) {
 	return l, nil
 }
 
-// MinInterval is the shortest distance between two looks at one sale of a merchant at a provider.
-func (l *Ledger) MinInterval(m payment.MerchantID, provider string) time.Duration {
-	_, policy := l.policy(m, provider)
+// MinInterval is the shortest distance between two looks at one sale of a merchant's account at a provider.
+func (l *Ledger) MinInterval(m payment.MerchantID, a payment.AccountID, provider string) time.Duration {
+	_, policy := l.policy(m, a, provider)
 	return policy.MinInterval
 }
 

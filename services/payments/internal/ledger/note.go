@@ -17,6 +17,9 @@ const (
 	KindResend  = "resend"  // send the link again, or another one
 )
 
+// EffectKinds lists the kinds that somebody carries out.
+func EffectKinds() []string { return []string{KindDeliver, KindOwner, KindRevoke, KindRestore} }
+
 // OwnerNews is the payload of KindOwner: what the owner is told.
 type OwnerNews struct {
 	Type   string    `json:"type"`   // "payment_update", "delivery_sent", "delivery_opened", "purchase_sent", "alert"

@@ -108,9 +108,11 @@ func same(taken map[int]store.Sale, n int, wanted store.Sale) Recorded {
 // begin notes a new sale's first event, its opening statistics and its schedule.
 func (b *book) begin(o Opening) {
 	s := o.Sale
+	entries := payment.Opening(s.Payment)
 	b.events = append(b.events, store.Event{MerchantID: s.MerchantID, PaymentID: s.ID, Number: 1, At: b.now, Kind: o.Kind,
-		Source: o.Source, To: s.State.String(), Details: o.Details, TraceID: o.TraceID})
-	b.count(&s, payment.Opening(s.Payment))
+		Source: o.Source, To: s.State.String(), Details: o.Details, TraceID: o.TraceID,
+		Decision: &store.Decision{Delivered: s.DeliveredEver, Booked: booked(entries)}})
+	b.count(&s, entries)
 	p := &page{sale: s, asked: true}
 	if !o.LookFrom.IsZero() {
 		from := o.LookFrom.UTC()

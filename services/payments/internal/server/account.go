@@ -39,14 +39,26 @@ func (a *accounts) provider(ctx context.Context, m payment.MerchantID, id paymen
 	if p, ok := list.provider[id]; ok && a.now().Sub(list.at) < accountsFor {
 		return p, nil
 	}
+	found, err := a.list(ctx, m)
+	if err != nil {
+		return "", err
+	}
+	if p, ok := found[id]; ok {
+		return p, nil
+	}
+	return "", rpcerr.NotFound("account_id: account")
+}
+
+// list asks which accounts a merchant has, and of which providers they are.
+func (a *accounts) list(ctx context.Context, m payment.MerchantID) (map[payment.AccountID]string, error) {
 	// The service asks for itself: a merchant's own key reached this merchant already.
 	ctx, cancel := context.WithTimeout(auth.With(ctx, auth.Principal{Operator: true}), accountsWithin)
 	defer cancel()
 	resp, err := a.client.ListAccounts(ctx, &gatewaysv1.ListAccountsRequest{MerchantId: m.String()})
 	if err != nil {
-		return "", unreachable("gateways", err)
+		return nil, unreachable("gateways", err)
 	}
-	list = accountList{provider: map[payment.AccountID]string{}, at: a.now()}
+	list := accountList{provider: map[payment.AccountID]string{}, at: a.now()}
 	for _, account := range resp.GetAccounts() {
 		if aid, err := payment.ParseAccountID(account.GetId()); err == nil {
 			list.provider[aid] = account.GetProvider()
@@ -58,8 +70,5 @@ func (a *accounts) provider(ctx context.Context, m payment.MerchantID, id paymen
 	}
 	a.of[m] = list
 	a.mu.Unlock()
-	if p, ok := list.provider[id]; ok {
-		return p, nil
-	}
-	return "", rpcerr.NotFound("account_id: account")
+	return list.provider, nil
 }

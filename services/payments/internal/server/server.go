@@ -16,10 +16,11 @@ import (
 	"github.com/baixapay/baixa/internal/auth"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/policy"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// Config is what the server needs; every field but Now is required.
+// Config is what the server needs; every field but Policies, Provider, WebhookURL and Now is required.
 type Config struct {
 	Store    *store.Store
 	Ledger   *ledger.Ledger
@@ -27,6 +28,10 @@ type Config struct {
 	Accounts gatewaysv1.AccountsServiceClient
 	Delivery deliveryv1.DeliveryServiceClient
 	Notifier notifierv1.NotifierServiceClient
+	// Policies is what was configured. Nil means a book of the store's own, which is read when it is asked.
+	Policies *policy.Book
+	// Provider is the canonical name of a provider's name or alias. Nil takes every name.
+	Provider func(string) (string, bool)
 	// WebhookURL is the public https://host that providers are told to post to. Empty: they are told nothing.
 	WebhookURL string
 	// PublicURL is the public https://host of buyers' pages. Empty: no links to them are given out.
@@ -35,10 +40,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Server implements PaymentsService, MerchantsService and ClicksService.
+// Server implements every service of payments but the one that takes webhooks.
 type Server struct {
 	paymentsv1.UnimplementedPaymentsServiceServer
 	paymentsv1.UnimplementedMerchantsServiceServer
+	paymentsv1.UnimplementedPoliciesServiceServer
+	paymentsv1.UnimplementedProofServiceServer
+	paymentsv1.UnimplementedInboxServiceServer
 	paymentsv1.UnimplementedClicksServiceServer
 	Config
 	accounts accounts
@@ -52,6 +60,9 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Policies == nil {
+		c.Policies = policy.New(c.Store)
+	}
 	s := &Server{Config: c}
 	s.accounts.client, s.accounts.now = c.Accounts, c.Now
 	return s, nil
@@ -62,6 +73,9 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	paymentsv1.RegisterPaymentsServiceServer(g, s)
 	paymentsv1.RegisterMerchantsServiceServer(g, s)
 	paymentsv1.RegisterClicksServiceServer(g, s)
+	paymentsv1.RegisterPoliciesServiceServer(g, s)
+	paymentsv1.RegisterProofServiceServer(g, s)
+	paymentsv1.RegisterInboxServiceServer(g, s)
 }
 
 // one is the merchant that a request is about, which must be named or be the caller's own.

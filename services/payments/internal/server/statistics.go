@@ -22,6 +22,8 @@ func (s *Server) GetStatistics(ctx context.Context, r *paymentsv1.GetStatisticsR
 	checkText(&f, "bot_id", r.GetBotId(), 100)
 	for _, dimension := range r.GetGroupBy() {
 		switch strings.ToLower(dimension) {
+		case "merchant":
+			q.ByMerchant = true
 		case "bot":
 			q.ByBot = true
 		case "provider":
@@ -31,7 +33,7 @@ func (s *Server) GetStatistics(ctx context.Context, r *paymentsv1.GetStatisticsR
 		case "day":
 			q.ByDay = true
 		default:
-			f.Require(false, "group_by", "any of bot, provider, campaign, day")
+			f.Require(false, "group_by", "any of merchant, bot, provider, campaign, day")
 		}
 	}
 	q.From, q.To = day(&f, "from_day", r.GetFromDay()), day(&f, "to_day", r.GetToDay())
@@ -47,9 +49,13 @@ func (s *Server) GetStatistics(ctx context.Context, r *paymentsv1.GetStatisticsR
 		sums = make([]store.Sum, 1) // nothing was sold: that is a line, too
 	}
 	for _, l := range sums {
-		out.Lines = append(out.Lines, &paymentsv1.StatisticsLine{BotId: l.BotID, Provider: l.Provider, Campaign: l.Campaign, Day: l.Day,
+		line := &paymentsv1.StatisticsLine{MerchantId: l.MerchantID, BotId: l.BotID, Provider: l.Provider, Campaign: l.Campaign, Day: l.Day,
 			PaidCount: l.PaidCount, Gross: sum(l.Gross, money.BRL), ReversedCount: l.ReversedCount, Reversed: sum(l.Reversed, money.BRL),
-			Net: sum(l.Gross-l.Reversed, money.BRL)})
+			Net: sum(l.Gross-l.Reversed, money.BRL)}
+		if l.Commission != nil {
+			line.Commission = sum(*l.Commission, money.BRL)
+		}
+		out.Lines = append(out.Lines, line)
 	}
 	return out, nil
 }

@@ -93,6 +93,21 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 			_, err := d.ListClicks(ctx, &paymentsv1.ListClicksRequest{MerchantId: about.id, BotId: "35", TelegramId: 77})
 			return err
 		},
+		"GetPolicy": func(ctx context.Context) error {
+			_, err := d.GetPolicy(ctx, &paymentsv1.GetPolicyRequest{MerchantId: about.id, AccountId: about.account})
+			return err
+		},
+		"ChangePolicy": func(ctx context.Context) error {
+			_, err := d.ChangePolicy(ctx, &paymentsv1.ChangePolicyRequest{MerchantId: about.id, Set: map[string]string{"late": "ask"}})
+			return err
+		},
+		"Prove": func(ctx context.Context) error {
+			return d.Prove(&paymentsv1.ProveRequest{MerchantId: about.id, SkipLeaves: true}, &proofStream{ctx: ctx})
+		},
+		"ListCommissions": func(ctx context.Context) error {
+			_, err := d.ListCommissions(ctx, &paymentsv1.ListCommissionsRequest{MerchantId: about.id})
+			return err
+		},
 		"RevokeAPIKey": func(ctx context.Context) error {
 			_, err := d.RevokeAPIKey(ctx, &paymentsv1.RevokeAPIKeyRequest{KeyId: key})
 			return err

@@ -178,24 +178,34 @@ func Taken(ctx context.Context, tx pgx.Tx, wanted []Sale) (map[int]Sale, error) 
 }
 
 const appendEvents = `
-INSERT INTO payment_events (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id)
-SELECT merchant_id, payment_id, number, at, kind, source, from_state, to_state, details::jsonb, trace_id
-FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-  AS w (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id)`
+INSERT INTO payment_events (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id, decision)
+SELECT merchant_id, payment_id, number, at, kind, source, from_state, to_state, details::jsonb, trace_id, decision::jsonb
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+    $11::text[])
+  AS w (merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id, decision)`
 
 // Append appends to histories. The numbers come from the locked sales, so the key refuses a second writer.
 func Append(ctx context.Context, tx pgx.Tx, events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	c := newColumns(len(events), 10)
+	c := newColumns(len(events), 11)
 	for i := range events {
 		e := &events[i]
 		details, err := marshal(e.Details)
 		if err != nil {
 			return fmt.Errorf("append events: %w", err)
 		}
-		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID)
+		var decision *string
+		if e.Decision != nil {
+			raw, err := json.Marshal(e.Decision)
+			if err != nil {
+				return fmt.Errorf("append events: %w", err)
+			}
+			text := string(raw)
+			decision = &text
+		}
+		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID, decision)
 	}
 	if _, err := tx.Exec(ctx, appendEvents, c.args...); err != nil {
 		return fmt.Errorf("append events: %w", err)

@@ -145,3 +145,22 @@ func (s *Store) GetLook(ctx context.Context, k Key) (Look, error) {
 	}
 	return l, nil
 }
+
+const overdueLooks = `
+SELECT ` + lookColumns + ` FROM looks l
+WHERE l.account_id = $1 AND l.lane = $2 AND l.due_at <= $3 AND (l.due_at, l.payment_id) > ($4, $5)
+ORDER BY l.due_at, l.payment_id LIMIT $6`
+
+// OverdueLooks lists the looks of one lane of an account that were due at a moment and not made yet, the longest overdue first, behind a position (of a
+// look's DueAt and sale).
+func (s *Store) OverdueLooks(ctx context.Context, a payment.AccountID, lane payment.Lane, due time.Time, after Position, limit int) ([]Look, error) {
+	rows, err := s.pool.Query(ctx, overdueLooks, a, int16(lane), due, after.CreatedAt, after.ID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list overdue looks: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, scanLook)
+	if err != nil {
+		return nil, fmt.Errorf("list overdue looks: %w", err)
+	}
+	return out, nil
+}

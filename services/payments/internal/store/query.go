@@ -118,7 +118,7 @@ func (s *Store) Find(ctx context.Context, text string, id payment.ID, telegram i
 }
 
 const listEvents = `
-SELECT merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id
+SELECT merchant_id, payment_id, number, at, kind, source, from_state, to_state, details, trace_id, decision
 FROM payment_events WHERE merchant_id = $1 AND payment_id = $2 ORDER BY number`
 
 // Events returns a sale's whole history, oldest first.

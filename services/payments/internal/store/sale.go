@@ -112,6 +112,25 @@ type Event struct {
 	From, To   string // states; From is empty for the first event
 	Details    map[string]string
 	TraceID    string
+	Decision   *Decision // nil for an event that changed nothing and ordered nothing
+}
+
+// Decision is what the ledger made of an event, kept with it so that the history proves the state and the statistics by itself.
+type Decision struct {
+	// Input is the column of the state table, empty for a sale's first event.
+	Input string `json:"in,omitempty"`
+	// Delivered is whether a delivery had been ordered by then, this event's own included.
+	Delivered bool `json:"delivered,omitempty"`
+	// Booked are the entries that were added to the statistics.
+	Booked []Booked `json:"booked,omitempty"`
+}
+
+// Booked is one entry of the statistics. Day is YYYY-MM-DD in America/Sao_Paulo.
+type Booked struct {
+	Metric string       `json:"m"`
+	Count  int64        `json:"n,omitempty"`
+	Amount money.Amount `json:"a,omitempty"`
+	Day    string       `json:"d"`
 }
 
 // Line is one entry to add to the statistics.

@@ -183,7 +183,7 @@ func TestWork_clockGoesBackAndAhead(t *testing.T) {
 func TestLookLease_neverShorterThanTheProvidersRule(t *testing.T) {
 	b := newBench(t)
 	for provider, want := range map[string]time.Duration{"atomopay": 10 * time.Second, "paradise": 15 * time.Second, "pushinpay": 65 * time.Second, "sigilopay": 305 * time.Second} {
-		if got := b.lookLease(b.merchant, provider); got != want {
+		if got := b.lookLease(b.merchant, b.account, provider); got != want {
 			t.Errorf("%s: %s, want %s", provider, got, want)
 		}
 	}

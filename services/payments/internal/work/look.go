@@ -46,7 +46,7 @@ func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accoun
 	lease := make(map[payment.AccountID]time.Time, len(accounts))
 	for i, a := range accounts {
 		due[i] = fair.Account{ID: a.AccountID, Merchant: a.MerchantID, Weight: a.Weight}
-		lease[a.AccountID] = now.Add(w.lookLease(a.MerchantID, a.Provider))
+		lease[a.AccountID] = now.Add(w.lookLease(a.MerchantID, a.AccountID, a.Provider))
 	}
 	var shares []store.Share
 	dealt := map[payment.AccountID]int{}
@@ -82,8 +82,8 @@ func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accoun
 
 // lookLease is how long a claimed look is nobody else's. It is short, for a replica that dies is to be taken over within seconds, and held
 // while the look goes on. It is never shorter than the provider's rule, for nobody knows whether the dead one had asked.
-func (w *Worker) lookLease(m payment.MerchantID, provider string) time.Duration {
-	return max(lease, w.Ledger.MinInterval(m, provider)+leaseSlack)
+func (w *Worker) lookLease(m payment.MerchantID, a payment.AccountID, provider string) time.Duration {
+	return max(lease, w.Ledger.MinInterval(m, a, provider)+leaseSlack)
 }
 
 // patience is how long a batch waits for its accounts. A provider that takes longer goes on by itself and delays only its own.

@@ -27,7 +27,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// Config is what the workers need. All fields but Habits and Now are required.
+// Config is what the workers need. All fields but Habits, Refresh and Now are required.
 type Config struct {
 	Store    *store.Store
 	Ledger   *ledger.Ledger
@@ -41,6 +41,8 @@ type Config struct {
 	Provider func(string) (string, bool)
 	// Habits is what the ledger is told of webhooks' habits; nil: it is told nothing.
 	Habits *Habits
+	// Refresh reads policies that were changed. Nil: there are none to read.
+	Refresh func(context.Context) error
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
@@ -71,6 +73,9 @@ const (
 	NameOwner    = "owner"
 	NameToken    = "token"
 	NameFollow   = "follow"
+	NameExpire   = "expire"
+
+	NameReschedule = "reschedule"
 )
 
 const (
@@ -111,6 +116,9 @@ func New(c Config) (*Worker, error) {
 	if c.Habits == nil {
 		c.Habits = NewHabits()
 	}
+	if c.Refresh == nil {
+		c.Refresh = func(context.Context) error { return nil }
+	}
 	w := &Worker{Config: c}
 	w.alive, w.kill = context.WithCancel(context.Background())
 	return w, nil
@@ -126,6 +134,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, hold, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
 	g.Add("habits", w.watchHabits)
+	g.Add(NameExpire, w.expireAll)
+	g.Add(NameReschedule, w.rescheduleAll)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
 	err := g.Run(ctx)

@@ -1,0 +1,47 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
+)
+
+// ScheduleAnew is Reschedule also for sales that are not scheduled any more: by a policy that was changed they may be again.
+func (l *Ledger) ScheduleAnew(ctx context.Context, keys []store.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	entries := make([]Entry, len(keys))
+	for i, k := range keys {
+		entries[i].Key = k
+	}
+	var b *book
+	err := pg.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+		var err error
+		if b, err = l.open(ctx, tx, entries); err != nil {
+			return err
+		}
+		for _, p := range b.pages {
+			p.asked = true
+		}
+		return l.close(ctx, tx, b, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("schedule %d sales anew: %w", len(keys), err)
+	}
+	l.wake(b.work)
+	return nil
+}
+
+// Expired reports whether our clock would end the sale now, so that nobody writes down that it would not.
+func (l *Ledger) Expired(s store.Sale, now time.Time) bool {
+	policy, _ := l.policy(s.MerchantID, s.AccountID, s.Provider)
+	d := payment.Decide(s.Payment, payment.Event{Kind: payment.ExpiryReached, At: now, Source: payment.SourceClock}, policy)
+	return d.Moved(s.Payment)
+}
