@@ -230,6 +230,15 @@ func (w *World) controlSwitches(post poster, get getter) {
 	post("telegram/bots", func(b []byte) (any, error) { return act(b, w.AddBot) })
 	post("telegram/chats", func(b []byte) (any, error) { return act(b, w.AddChat) })
 	post("telegram/limits", func(b []byte) (any, error) { return act(b, w.SetTelegramLimits) })
+	post("telegram/member", func(b []byte) (any, error) {
+		return act(b, func(q struct {
+			Chat   int64  `json:"chat"`
+			User   int64  `json:"user"`
+			Status string `json:"status"`
+		}) error {
+			return w.SetMember(q.Chat, q.User, q.Status)
+		})
+	})
 	post("telegram/join", func(b []byte) (any, error) {
 		return act(b, func(q struct {
 			Chat int64  `json:"chat"`

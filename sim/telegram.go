@@ -357,7 +357,7 @@ func faultText(code int) string {
 
 func canonical(method string) string {
 	for _, m := range []string{
-		"getMe", "sendMessage", "createChatInviteLink", "getChatMember", "banChatMember", "unbanChatMember", "getChat",
+		"getMe", "sendMessage", "createChatInviteLink", "revokeChatInviteLink", "getChatMember", "banChatMember", "unbanChatMember", "getChat",
 	} {
 		if strings.EqualFold(m, method) {
 			return m

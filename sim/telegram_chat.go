@@ -62,9 +62,22 @@ type member struct {
 }
 
 type inviteLink struct {
-	limit  int
-	used   int
-	expire time.Time
+	link    string
+	name    string
+	limit   int
+	used    int
+	expire  time.Time
+	revoked bool
+}
+
+// Invite is an invite link as a group's owner sees it.
+type Invite struct {
+	Link    string    `json:"link"`
+	Name    string    `json:"name,omitempty"`
+	Limit   int       `json:"limit,omitempty"`
+	Used    int       `json:"used"`
+	Expires time.Time `json:"expires,omitzero"`
+	Revoked bool      `json:"revoked"`
 }
 
 type chatShard struct {
@@ -189,8 +202,11 @@ func (t *telegram) group(b *bot, method string, id, user int64, p url.Values) ([
 		e.end()
 		return e.b, nil
 	}
-	if method == "createChatInviteLink" {
+	switch method {
+	case "createChatInviteLink":
 		return t.invite(b, c, p)
+	case "revokeChatInviteLink":
+		return t.closeInvite(b, c, p)
 	}
 	if user == 0 {
 		return nil, badRequest("invalid user_id specified")
@@ -205,6 +221,9 @@ func (t *telegram) group(b *bot, method string, id, user int64, p url.Values) ([
 		c.members = make(map[int64]*member)
 	}
 	m := c.members[user]
+	if (method == "banChatMember" || method == "unbanChatMember") && m != nil && m.status == "administrator" {
+		return nil, badRequest("user is an administrator of the chat")
+	}
 	switch method {
 	case "banChatMember":
 		until, _ := strconv.ParseInt(p.Get("until_date"), 10, 64)
@@ -228,8 +247,8 @@ func (t *telegram) group(b *bot, method string, id, user int64, p url.Values) ([
 	switch {
 	case m.banned(now):
 		status = "kicked"
-	case m != nil && m.status == "member":
-		status = "member"
+	case m != nil && m.status != "kicked":
+		status = m.status
 	}
 	e.str("status", status)
 	e.obj("user")
@@ -252,7 +271,13 @@ func (t *telegram) invite(b *bot, c *chat, p url.Values) ([]byte, *tgError) {
 	if c.kind() == ChatPrivate || c.NoRights {
 		return nil, badRequest("not enough rights to manage chat invite link")
 	}
-	l := &inviteLink{}
+	l := &inviteLink{name: p.Get("name")}
+	if len([]rune(l.name)) > 32 {
+		return nil, badRequest("invite link name is too long")
+	}
+	if p.Get("member_limit") != "" && p.Get("creates_join_request") == "true" {
+		return nil, badRequest("member limit can't be specified for links requiring administrator approval")
+	}
 	if v := p.Get("member_limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > 99999 {
@@ -266,17 +291,34 @@ func (t *telegram) invite(b *bot, c *chat, p url.Values) ([]byte, *tgError) {
 	if c.links == nil {
 		c.links = make(map[string]*inviteLink)
 	}
-	link := "https://t.me/+" + t.w.random(letters, 16)
-	c.links[link] = l
+	l.link = "https://t.me/+" + t.w.random(letters, 16)
+	c.links[l.link] = l
+	return l.body(b, p.Get("creates_join_request") == "true"), nil
+}
+
+// closeInvite revokes a link for good; the answer is the link, also when it was revoked before.
+func (t *telegram) closeInvite(b *bot, c *chat, p url.Values) ([]byte, *tgError) {
+	if c.kind() == ChatPrivate || c.NoRights {
+		return nil, badRequest("not enough rights to manage chat invite link")
+	}
+	l := c.links[p.Get("invite_link")]
+	if l == nil {
+		return nil, badRequest("INVITE_HASH_EXPIRED")
+	}
+	l.revoked = true
+	return l.body(b, false), nil
+}
+
+func (l *inviteLink) body(b *bot, request bool) []byte {
 	e := enc{}
 	e.obj("")
-	e.str("invite_link", link)
+	e.str("invite_link", l.link)
 	e.raw("creator", string(b.me()))
-	e.boolean("creates_join_request", p.Get("creates_join_request") == "true")
+	e.boolean("creates_join_request", request)
 	e.boolean("is_primary", false)
-	e.boolean("is_revoked", false)
-	if name := p.Get("name"); name != "" {
-		e.str("name", name)
+	e.boolean("is_revoked", l.revoked)
+	if l.name != "" {
+		e.str("name", l.name)
 	}
 	if l.limit > 0 {
 		e.num("member_limit", int64(l.limit))
@@ -285,7 +327,58 @@ func (t *telegram) invite(b *bot, c *chat, p url.Values) ([]byte, *tgError) {
 		e.num("expire_date", l.expire.Unix())
 	}
 	e.end()
-	return e.b, nil
+	return e.b
+}
+
+// Invites are a group's links, in no order.
+func (w *World) Invites(chatID int64) []Invite {
+	c := w.tg.chat(chatID)
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]Invite, 0, len(c.links))
+	for _, l := range c.links {
+		out = append(out, Invite{Link: l.link, Name: l.name, Limit: l.limit, Used: l.used, Expires: l.expire, Revoked: l.revoked})
+	}
+	return out
+}
+
+// SetMember makes a user "member", "administrator", "left" or (banned by the group's owner) "kicked", without any link.
+func (w *World) SetMember(chatID, user int64, status string) error {
+	switch status {
+	case "member", "administrator", "left", "kicked":
+	default:
+		return fmt.Errorf("sim: unknown status %q", status)
+	}
+	c := w.tg.chat(chatID)
+	if c == nil {
+		return fmt.Errorf("%w: chat %d", ErrNotFound, chatID)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.members == nil {
+		c.members = make(map[int64]*member)
+	}
+	c.members[user] = &member{status: status}
+	return nil
+}
+
+// Member is what a user is in a group: "member", "administrator", "left" or "kicked".
+func (w *World) Member(chatID, user int64) string {
+	c := w.tg.chat(chatID)
+	if c == nil {
+		return "left"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch m := c.members[user]; {
+	case m == nil, m.status == "kicked" && !m.banned(w.now()):
+		return "left"
+	default:
+		return m.status
+	}
 }
 
 // Join lets a user into a group by an invite link: refused when the link is
@@ -300,7 +393,7 @@ func (w *World) Join(chatID, user int64, link string) error {
 	defer c.mu.Unlock()
 	l := c.links[link]
 	switch {
-	case l == nil:
+	case l == nil, l.revoked:
 		return fmt.Errorf("%w: invite link of chat %d", ErrNotFound, chatID)
 	case l.limit > 0 && l.used >= l.limit:
 		return errors.New("sim: the invite link is used up")

@@ -249,6 +249,37 @@ func TestTelegram_badMarkup(t *testing.T) {
 	}
 }
 
+func TestTelegram_invitesAndMembers(t *testing.T) {
+	g := start(t, Config{})
+	const group, buyer = -1000, 55
+	link := fmt.Sprint(g.tg("createChatInviteLink", map[string]any{"chat_id": group, "member_limit": 1, "name": "venda"}).at(t, "result", "invite_link"))
+	if got := fmt.Sprint(g.tg("revokeChatInviteLink", map[string]any{"chat_id": group, "invite_link": link}).at(t, "result", "is_revoked")); got != "true" {
+		t.Errorf("revoked: %s", got)
+	}
+	if err := g.w.Join(group, buyer, link); err == nil {
+		t.Error("a revoked link let somebody in")
+	}
+	if r := g.tg("revokeChatInviteLink", map[string]any{"chat_id": group, "invite_link": "https://t.me/+none"}); r.status != 400 {
+		t.Errorf("an unknown link: HTTP %d", r.status)
+	}
+	if r := g.tg("createChatInviteLink", map[string]any{"chat_id": group, "member_limit": 1, "creates_join_request": true}); r.status != 400 {
+		t.Errorf("a limit with join requests: HTTP %d", r.status)
+	}
+	if r := g.tg("createChatInviteLink", map[string]any{"chat_id": group, "name": strings.Repeat("n", 33)}); r.status != 400 {
+		t.Errorf("a name of 33 characters: HTTP %d", r.status)
+	}
+	if i := g.w.Invites(group); len(i) != 1 || i[0].Name != "venda" || !i[0].Revoked || i[0].Used != 0 {
+		t.Errorf("invites %+v", i)
+	}
+	g.must(g.w.SetMember(group, buyer, "administrator"))
+	if r := g.tg("banChatMember", map[string]any{"chat_id": group, "user_id": buyer}); r.status != 400 || g.w.Member(group, buyer) != "administrator" {
+		t.Errorf("an administrator was banned: HTTP %d", r.status)
+	}
+	if err := g.w.SetMember(group, buyer, "king"); err == nil {
+		t.Error("an unknown status was taken")
+	}
+}
+
 func TestTelegram_groupAccess(t *testing.T) {
 	g := start(t, Config{})
 	const group, buyer = -1000, 55

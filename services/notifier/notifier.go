@@ -21,6 +21,7 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/services/notifier/internal/access"
 	"github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
 	"github.com/baixapay/baixa/services/notifier/internal/channel/webhook"
 	"github.com/baixapay/baixa/services/notifier/internal/channel/websocket"
@@ -47,6 +48,7 @@ type Service struct {
 	hub    *websocket.Hub
 	sender *telegram.Sender
 	hooks  *webhook.Sender
+	keeper *access.Keeper
 	grpc   *rpc.Server
 }
 
@@ -105,12 +107,20 @@ func (s *Service) assemble() (err error) {
 	if err != nil {
 		return err
 	}
+	if s.keeper, err = access.NewKeeper(access.Config{Store: s.store, Sealer: s.deps.Sealer, BaseURL: s.cfg.TelegramURL, PerBot: s.cfg.TelegramPerBot}); err != nil {
+		return err
+	}
+	accesses, err := server.NewAccesses(s.store, s.deps.Sealer, s.keeper.Wake)
+	if err != nil {
+		return err
+	}
 	s.grpc, err = rpc.NewServer(rpc.ServerConfig{
 		Name: "notifier",
 		Register: func(r grpc.ServiceRegistrar) {
 			notifierv1.RegisterNotifierServiceServer(r, api)
 			notifierv1.RegisterTemplatesServiceServer(r, api)
 			notifierv1.RegisterEndpointsServiceServer(r, endpoints)
+			notifierv1.RegisterAccessServiceServer(r, accesses)
 		},
 		Unary:  []grpc.UnaryServerInterceptor{s.deps.Signer.UnaryServer},
 		Stream: []grpc.StreamServerInterceptor{s.deps.Signer.StreamServer},
@@ -146,6 +156,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("outcome log", s.store.Outcomes().Run)
 	g.Add("telegram", s.sender.Run)
 	g.Add("webhooks", s.hooks.Run)
+	g.Add("accesses", s.keeper.Run)
 	g.Add("interrupted messages", s.settleInterrupted)
 	g.Add("waiting messages", s.lookAfterWaiting)
 	g.Add("sweep", s.sweep)

@@ -38,6 +38,7 @@ type house struct {
 	notifierv1.NotifierServiceClient
 	notifierv1.TemplatesServiceClient
 	endpoints notifierv1.EndpointsServiceClient
+	accesses  notifierv1.AccessServiceClient
 	service   *notifier.Service
 	public    *httptest.Server
 	dsn       string
@@ -87,7 +88,7 @@ func newHouse(t *testing.T, dsn string, sealer *seal.Sealer) *house {
 		t.Fatal(err)
 	}
 	h.NotifierServiceClient, h.TemplatesServiceClient = notifierv1.NewNotifierServiceClient(conn), notifierv1.NewTemplatesServiceClient(conn)
-	h.endpoints = notifierv1.NewEndpointsServiceClient(conn)
+	h.endpoints, h.accesses = notifierv1.NewEndpointsServiceClient(conn), notifierv1.NewAccessServiceClient(conn)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()

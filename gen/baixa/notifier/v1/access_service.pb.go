@@ -110,7 +110,7 @@ type Access struct {
 	// 0 with "forever".
 	DurationValue int32 `protobuf:"varint,9,opt,name=duration_value,json=durationValue,proto3" json:"duration_value,omitempty"`
 	// "bot_not_admin", "chat_not_found", "bot_not_in_group", "not_a_supergroup", "no_bot", "bot_unauthorized", "member_is_admin",
-	// "banned", "user_not_found", "rate_limited", "telegram_unavailable" or "rejected". Empty when nothing is wrong.
+	// "banned", "never_joined" (for 90 days), "user_not_found", "rate_limited", "telegram_unavailable" or "rejected". Empty when nothing is wrong.
 	LastError string `protobuf:"bytes,10,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// "refunded", "charged_back", "disputed" or "manual". Empty unless cancelled.
 	CancelledReason string                 `protobuf:"bytes,11,opt,name=cancelled_reason,json=cancelledReason,proto3" json:"cancelled_reason,omitempty"`

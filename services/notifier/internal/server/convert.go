@@ -13,7 +13,7 @@ import (
 // The database's numbers and the contract's are the same by choice, but not by type.
 var (
 	channels = map[store.Channel]notifierv1.Channel{
-		store.Telegram: notifierv1.Channel_CHANNEL_TELEGRAM, store.WebSocket: notifierv1.Channel_CHANNEL_WEBSOCKET,
+		store.Group: notifierv1.Channel_CHANNEL_GROUP, store.Telegram: notifierv1.Channel_CHANNEL_TELEGRAM, store.WebSocket: notifierv1.Channel_CHANNEL_WEBSOCKET,
 	}
 	states = map[store.State]notifierv1.NotificationState{
 		store.Queued:        notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED,
@@ -48,9 +48,14 @@ func optional(t *time.Time) *timestamppb.Timestamp {
 }
 
 func outcome(o store.Outcome) *notifierv1.Outcome {
-	return &notifierv1.Outcome{
+	out := &notifierv1.Outcome{
 		Id: o.ID.String(), MerchantId: o.MerchantID.String(), PaymentId: sale(o.PaymentID), Kind: o.Kind,
 		Channel: channels[o.Channel], State: states[o.State], Reason: o.Reason, MessageId: o.MessageID,
 		At: timestamppb.New(o.At), Traceparent: o.Traceparent,
 	}
+	if a := o.Access; a != nil {
+		out.State = notifierv1.NotificationState_NOTIFICATION_STATE_UNSPECIFIED
+		out.Access = &notifierv1.AccessOutcome{AccessId: a.AccessID.String(), What: a.What, ChatId: a.ChatID, ExpiresAt: optional(a.ExpiresAt)}
+	}
+	return out
 }

@@ -23,7 +23,7 @@ FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
       WHERE state < 2 AND ($1::uuid IS NULL OR merchant_id = $1)) w,
      (SELECT count(*) FILTER (WHERE state = 2) AS sent, count(*) FILTER (WHERE state = 3) AS undeliverable,
              count(*) FILTER (WHERE state = 4) AS maybe_sent
-      FROM outcomes WHERE at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) o,
+      FROM outcomes WHERE channel = 1 AND at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) o,
      (SELECT COALESCE(array_agg(r.bot_id), '{}') AS refused
       FROM (SELECT bot_id FROM bots WHERE refused_at IS NOT NULL AND ($1::uuid IS NULL OR merchant_id = $1)
             ORDER BY refused_at DESC LIMIT 100) r) b,

@@ -73,10 +73,11 @@ type Outcome struct {
 	MessageID   int64
 	Traceparent string
 	At          time.Time
+	Access      *AccessNews // of channel Group
 }
 
 const outcomesSQL = `
-SELECT xid, seq, merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, at FROM outcomes
+SELECT xid, seq, merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, at, access FROM outcomes
 WHERE ` + eventlog.After + `
 ORDER BY ` + eventlog.Order + ` LIMIT $3`
 
@@ -88,7 +89,7 @@ func (s *Store) OutcomesAfter(ctx context.Context, after eventlog.Cursor, limit 
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o Outcome, err error) {
 		err = row.Scan(&o.Cursor.XID, &o.Cursor.Seq, &o.MerchantID, &o.ID, &o.PaymentID, &o.Kind, &o.Channel, &o.State, &o.Reason,
-			&o.MessageID, &o.Traceparent, &o.At)
+			&o.MessageID, &o.Traceparent, &o.At, &o.Access)
 		return o, err
 	})
 	if err != nil {
