@@ -52,7 +52,7 @@ func TestSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 		var list []story
-		for _, part := range [][]story{sellStories(), webhookStories(), providerStories(), messageStories(), accessStories(), inputStories(), commandStories()} {
+		for _, part := range [][]story{sellStories(), webhookStories(), providerStories(), messageStories(), accessStories(), inputStories(), commandStories(), clickStories()} {
 			list = append(list, part...)
 		}
 		t.Run("all", func(t *testing.T) { // returns when they have all ended, and before d does
