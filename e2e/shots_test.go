@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/baixapay/baixa/e2e/browser"
 )
 
@@ -22,8 +24,12 @@ func shot(t *testing.T, p *browser.Page, name string) {
 		return
 	}
 	if _, before := taken.LoadOrStore(name, true); !before {
+		browser.Run(p, chromedp.Evaluate[bool](stillness, chromedp.EvalAwaitPromise))
 		p.Screenshot(filepath.Join(*screenshots, name))
 	}
 }
+
+// stillness is when whatever fades in is there.
+const stillness = `Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations !== Infinity).map(a => a.finished)).then(() => true)`
 
 var nonces = regexp.MustCompile(`nonce="[\w-]+"`)
