@@ -10,5 +10,6 @@ func All() []Bench {
 		settle(),
 		flow(),
 		memory(),
+		gatewayLooks(),
 	}
 }
