@@ -29,6 +29,16 @@ test: ## everything that must hold: format, vet, rules, unit, SQL, conformance a
 	$(GO) vet $(PACKAGES)
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test -race -count 1 -timeout 20m ./e2e/...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=20s
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## every fuzz target of the gateways, one after the other, FUZZTIME (20s) each
+	@n=0; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' services/gateways | sort); do \
+	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' $$file); do \
+	    n=$$((n+1)); echo "fuzz $(FUZZTIME) $$(dirname $$file) $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+	  done; done; test $$n -gt 10 && echo "fuzz: $$n targets, nothing found"
 
 .PHONY: race
 race: ## the tests with the race detector, three times

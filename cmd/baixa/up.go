@@ -19,7 +19,7 @@ type upCmd struct {
 	PublicURL      string         `env:"BAIXA_PUBLIC_URL" help:"Where buyers and providers reach the HTTP address, https://…" placeholder:"URL"`
 	TrustedProxies []string       `env:"BAIXA_TRUSTED_PROXIES" help:"Proxies whose forwarding headers are believed." placeholder:"CIDR"`
 	Providers      string         `env:"BAIXA_PROVIDERS" help:"Folder of further payment providers, one YAML file each." placeholder:"FOLDER"`
-	WebhookHeaders []string       `env:"BAIXA_WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones." placeholder:"NAME"`
+	WebhookHeaders []string       `env:"BAIXA_WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones and those that accounts name for their secrets." placeholder:"NAME"`
 }
 
 func (c upCmd) Run(ctx context.Context) error {

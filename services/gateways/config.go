@@ -19,6 +19,7 @@ type Config struct {
 	Providers string `name:"providers" env:"PROVIDERS" help:"Folder of further providers, one YAML file each; see docs/adding-a-provider.md." placeholder:"FOLDER"`
 
 	CallTimeout time.Duration `name:"call-timeout" env:"CALL_TIMEOUT" default:"10s" help:"Limit of one question to a provider; a caller's nearer deadline counts first."`
+	HedgeAfter  time.Duration `name:"hedge-after" env:"HEDGE_AFTER" default:"1s" help:"When a question that is still not answered is asked once more beside itself, at providers whose reads are free."`
 	Parallel    int           `name:"parallel" env:"PARALLEL" default:"32" help:"Calls of one account in flight at once, per replica."`
 	Visible     time.Duration `name:"visible" env:"VISIBLE" default:"2m" help:"How long a provider may need to show a new charge: a charge whose creation was lost is asked for again only when it is still unknown there after this."`
 
@@ -32,6 +33,7 @@ func (c Config) withDefaults() Config {
 	c.CallTimeout, c.Visible = or(c.CallTimeout, server.DefaultCallTimeout), or(c.Visible, server.DefaultVisible)
 	c.Parallel, c.BreakerFailures = or(c.Parallel, gate.DefaultParallel), or(c.BreakerFailures, gate.DefaultFailures)
 	c.BreakerFirst, c.BreakerLimit = or(c.BreakerFirst, gate.DefaultBreakerFirst), or(c.BreakerLimit, gate.DefaultBreakerLimit)
+	c.HedgeAfter = or(c.HedgeAfter, server.DefaultHedgeAfter)
 	c.Quiet = or(c.Quiet, gate.DefaultQuiet)
 	return c
 }
@@ -48,6 +50,7 @@ func (c Config) Validate() error {
 	want(strings.TrimSpace(c.DSN) != "", "DSN", "postgres://user:password@host:5432/database")
 	want(c.MaxConns >= 0, "MaxConns", "a positive number")
 	want(c.CallTimeout > 0 && c.CallTimeout <= 30*time.Second, "CallTimeout", "up to 30s")
+	want(c.HedgeAfter > 0, "HedgeAfter", "a positive duration")
 	want(c.Parallel > 0 && c.Parallel <= 1000, "Parallel", "1 to 1000")
 	want(c.Visible > 0, "Visible", "a positive duration")
 	want(c.BreakerFailures > 0, "BreakerFailures", "a positive number")

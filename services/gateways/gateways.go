@@ -119,7 +119,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	}
 	s.srv, err = server.New(server.Config{
 		Registry: known, Store: s.store, Book: s.book, Gate: s.gate, Sealer: s.deps.Sealer, CallTimeout: c.CallTimeout,
-		Visible: c.Visible, Parallel: c.Parallel, Log: s.deps.Log,
+		Visible: c.Visible, HedgeAfter: c.HedgeAfter, Parallel: c.Parallel, Log: s.deps.Log,
 	})
 	if err != nil {
 		return err

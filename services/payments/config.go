@@ -15,7 +15,7 @@ type Config struct {
 	MaxConns       int32    `name:"max-conns" env:"MAX_CONNS" default:"12" help:"Most connections to PostgreSQL."`
 	PublicURL      string   `name:"public-url" env:"PUBLIC_URL" help:"Where providers and buyers reach this service, https://…: webhooks are told to come there, and sales have links to their checkout pages. Empty: neither." placeholder:"URL"`
 	TrustedProxies []string `name:"trusted-proxies" env:"TRUSTED_PROXIES" help:"Addresses or networks of proxies whose forwarding headers are believed." placeholder:"CIDR"`
-	WebhookHeaders []string `name:"webhook-headers" env:"WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones: the names that merchants chose for static secrets." placeholder:"NAME"`
+	WebhookHeaders []string `name:"webhook-headers" env:"WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones. Those that accounts name for their secrets are kept without being named here." placeholder:"NAME"`
 	Version        string   `kong:"-"` // of the binary, told by the API's description
 }
 

@@ -116,6 +116,7 @@ func (s *Service) build(c Config) error {
 	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Webhooks.Wake, Headers: c.WebhookHeaders}); err != nil {
 		return err
 	}
+	s.providers.learn = s.inbox.Learn
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
 		Notifier: notifier, OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Refresh: s.policies.Refresh})
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *Service) serveREST(c Config, webhooks *door.Webhooks) error {
 	if s.self, err = rpc.Dial(rpc.ClientConfig{Memory: s.memory}); err != nil {
 		return err
 	}
-	s.pages, err = rest.New(rest.Config{Conn: s.self, Webhooks: webhooks, Headers: s.inbox.Headers(), Ready: s.pool.Ping,
+	s.pages, err = rest.New(rest.Config{Conn: s.self, Webhooks: webhooks, Headers: s.inbox.Headers, Ready: s.pool.Ping,
 		TrustedProxies: c.proxies(), Pay: s.checkout, Go: s.clicks, Version: c.Version})
 	return err
 }

@@ -15,6 +15,7 @@ import (
 // name is taken, for a webhook must not be lost because another service is away.
 type providers struct {
 	client gatewaysv1.GatewaysServiceClient
+	learn  func(headers []string) // told which headers accounts name for their secrets
 	known  atomic.Pointer[names]
 }
 
@@ -25,7 +26,7 @@ type names struct {
 
 const (
 	askSoon  = time.Second
-	askAgain = 10 * time.Minute
+	askAgain = 30 * time.Second // also how soon the inbox keeps a header that an account names
 )
 
 // run keeps the names fresh until ctx is done.
@@ -63,6 +64,9 @@ func (p *providers) ask(ctx context.Context) error {
 	}
 	slices.Sort(n.supported)
 	p.known.Store(n)
+	if p.learn != nil {
+		p.learn(resp.GetWebhookHeaders())
+	}
 	return nil
 }
 

@@ -817,9 +817,12 @@ func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
 type ListProvidersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All known providers, refused ones included with their reason.
-	Providers     []*Provider `protobuf:"bytes,1,rep,name=providers,proto3" json:"providers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Providers []*Provider `protobuf:"bytes,1,rep,name=providers,proto3" json:"providers,omitempty"`
+	// Names of the static headers that accounts of any merchant were configured with, so that whoever takes webhooks keeps them.
+	// Told to operators and services only; at most 200.
+	WebhookHeaders []string `protobuf:"bytes,2,rep,name=webhook_headers,json=webhookHeaders,proto3" json:"webhook_headers,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListProvidersResponse) Reset() {
@@ -855,6 +858,13 @@ func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
 func (x *ListProvidersResponse) GetProviders() []*Provider {
 	if x != nil {
 		return x.Providers
+	}
+	return nil
+}
+
+func (x *ListProvidersResponse) GetWebhookHeaders() []string {
+	if x != nil {
+		return x.WebhookHeaders
 	}
 	return nil
 }
@@ -1126,9 +1136,10 @@ const file_baixa_gateways_v1_gateways_service_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vhttp_status\x18\x06 \x01(\x05R\n" +
 	"httpStatus\"\x16\n" +
-	"\x14ListProvidersRequest\"R\n" +
+	"\x14ListProvidersRequest\"{\n" +
 	"\x15ListProvidersResponse\x129\n" +
-	"\tproviders\x18\x01 \x03(\v2\x1b.baixa.gateways.v1.ProviderR\tproviders\"\xf2\x01\n" +
+	"\tproviders\x18\x01 \x03(\v2\x1b.baixa.gateways.v1.ProviderR\tproviders\x12'\n" +
+	"\x0fwebhook_headers\x18\x02 \x03(\tR\x0ewebhookHeaders\"\xf2\x01\n" +
 	"\x17ListTransactionsRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +

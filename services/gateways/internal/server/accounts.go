@@ -87,7 +87,7 @@ func (s *Server) verify(ctx context.Context, a *account.Account, adapter provide
 	var calls counter
 	call, cancel := context.WithTimeout(calls.count(ctx), s.c.CallTimeout)
 	defer cancel()
-	info, err := adapter.VerifyAccount(call, a.Open)
+	info, err := s.verified(call, adapter, a)
 	s.c.Gate.Report(call, a, gate.Result{Op: provider.OpVerify, Calls: calls.made(), Err: err, Probe: probe, Impatient: err != nil && ctx.Err() != nil})
 	if err != nil {
 		out.Outcome, out.Reason, out.HttpStatus = outcome(err), reason(err), httpStatus(err)
@@ -96,6 +96,17 @@ func (s *Server) verify(ctx context.Context, a *account.Account, adapter provide
 	out.HttpStatus = int32(info.HTTPStatus)
 	s.learn(ctx, a, info.Routing)
 	return s.c.Gate.Accepted(ctx, a)
+}
+
+// verified keeps an adapter's panic to the one question.
+func (s *Server) verified(ctx context.Context, adapter provider.Adapter, a *account.Account) (info provider.AccountInfo, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(ctx, a.Provider, v)
+			err = &provider.Error{Kind: provider.KindContract, Provider: a.Provider, Op: provider.OpVerify, Reason: "the adapter failed on this answer"}
+		}
+	}()
+	return adapter.VerifyAccount(ctx, a.Open)
 }
 
 // open asks the gate about a call that somebody waits for: it is counted when it is made, and neither the budget nor a pause

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -164,8 +163,7 @@ func (s *Server) create(ctx context.Context, t attempt) (*gatewaysv1.CreateCharg
 func (s *Server) ordered(ctx context.Context, t attempt) (c provider.Charge, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(t.account.Provider)), slog.Any("panic", v),
-				slog.String("stack", string(debug.Stack())))
+			s.panicked(ctx, t.account.Provider, v)
 			err = &provider.Error{Kind: provider.KindContract, Provider: t.account.Provider, Op: provider.OpCreate, Reason: "the adapter failed on this answer"}
 		}
 	}()

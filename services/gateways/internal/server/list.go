@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -104,11 +106,12 @@ func (s *Server) list(ctx context.Context, a *account.Account, lister provider.L
 	return lister.ListTransactions(ctx, a.Open, time.Unix(0, at.From).UTC(), time.Unix(0, at.To).UTC(), at.Cursor)
 }
 
-// panicked logs an adapter's panic. Its value may hold a part of an answer: only its type and the place are told.
+// panicked logs an adapter's panic. A value that was thrown may hold a part of an answer, so only its type and the place are
+// told; what the runtime says of an index or a nil is told.
 func (s *Server) panicked(ctx context.Context, name provider.Name, v any) {
-	kind := "value"
-	if _, ok := v.(error); ok {
-		kind = "error"
+	kind := "a value of type " + fmt.Sprintf("%T", v)
+	if bug, ok := v.(runtime.Error); ok { // indexes and types
+		kind = bug.Error()
 	}
 	s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(name)), slog.String("panic", kind), slog.String("stack", string(debug.Stack())))
 }

@@ -14,10 +14,16 @@ import (
 
 // ListProviders implements GatewaysService.
 func (s gateways) ListProviders(ctx context.Context, _ *gatewaysv1.ListProvidersRequest) (*gatewaysv1.ListProvidersResponse, error) {
-	if _, err := scope(ctx, ""); err != nil {
+	m, err := scope(ctx, "")
+	if err != nil {
 		return nil, err
 	}
 	out := &gatewaysv1.ListProvidersResponse{}
+	if m.IsZero() {
+		if out.WebhookHeaders, err = s.c.Store.WebhookHeaders(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, a := range s.c.Registry.All() {
 		out.Providers = append(out.Providers, describe(a.Capabilities(), s.c.Registry.Versions(a.Name())))
 	}

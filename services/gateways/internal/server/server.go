@@ -43,6 +43,8 @@ type Config struct {
 	// Visible is how long a provider may need to show a new charge: only a reference that is still unknown after it may be
 	// asked for again. 0 is the default.
 	Visible time.Duration
+	// HedgeAfter is when a slow look is repeated beside itself where a read is free. 0 is the default.
+	HedgeAfter time.Duration
 	// Parallel is how many calls of one account one batch makes at once; 0 is gate.DefaultParallel.
 	Parallel int
 	// Log and Meter default to the process's own.
@@ -70,6 +72,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Visible == 0 {
 		c.Visible = DefaultVisible
+	}
+	if c.HedgeAfter <= 0 {
+		c.HedgeAfter = DefaultHedgeAfter
 	}
 	if c.Parallel == 0 {
 		c.Parallel = gate.DefaultParallel

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -65,9 +66,12 @@ type replica struct {
 type tuning struct {
 	gate.Config
 	callTimeout, visible time.Duration
+	hedge                time.Duration
 	client               provider.ClientConfig
 	open                 bool     // no interceptor checks who calls
 	more                 []string // files of further providers
+	adapters             []provider.Adapter
+	meter                metric.MeterProvider
 }
 
 func newWorld(t *testing.T, change ...func(*tuning)) *world {
@@ -114,15 +118,15 @@ func (w *world) serve(change ...func(*tuning)) replica {
 		must(err)
 		more = append(more, a)
 	}
-	known, err := registry.New(deps, more...)
+	known, err := registry.New(deps, append(more, set.adapters...)...)
 	must(err)
 	r.book, err = account.NewBook(account.BookConfig{Loader: r.store, Sealer: w.sealer})
 	must(err)
-	set.Store, set.Book = r.store, r.book
+	set.Store, set.Book, set.Meter = r.store, r.book, set.meter
 	r.gate, err = gate.New(set.Config)
 	must(err)
 	srv, err := server.New(server.Config{Registry: known, Store: r.store, Book: r.book, Gate: r.gate, Sealer: w.sealer, CallTimeout: set.callTimeout,
-		Visible: set.visible, Log: set.Log})
+		Visible: set.visible, HedgeAfter: set.hedge, Log: set.Log, Meter: set.meter})
 	must(err)
 	config := rpc.ServerConfig{Name: "gateways", Register: srv.Register, Status: server.Status, Log: set.Log, MaxTimeout: 30 * time.Second}
 	if !set.open {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"slices"
 
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
@@ -96,8 +94,7 @@ func unread(o gatewaysv1.Outcome, why string) *gatewaysv1.ParseWebhookResponse {
 func (s *Server) read(ctx context.Context, p *parsed) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", p.request.GetProvider()), slog.Any("panic", v),
-				slog.String("stack", string(debug.Stack())))
+			s.panicked(ctx, provider.Name(text(p.request.GetProvider(), 40)), v)
 			p.result = unread(gatewaysv1.Outcome_OUTCOME_CONTRACT, "the adapter failed on this body")
 		}
 	}()

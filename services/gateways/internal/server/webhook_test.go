@@ -140,3 +140,21 @@ func TestBatchParseWebhooks_badOnesHoldUpNobody(t *testing.T) {
 	_, err = w.gateways.BatchParseWebhooks(t.Context(), &gatewaysv1.BatchParseWebhooksRequest{})
 	wantCode(t, "none", err, codes.InvalidArgument, "requests")
 }
+
+// Whoever takes webhooks learns which headers to keep; merchants do not learn each other's.
+func TestListProviders_tellsHeadersOfAccounts(t *testing.T) {
+	w := newWorld(t)
+	w.account("pushinpay", func(r *gatewaysv1.PutAccountRequest) { r.WebhookHeader, r.WebhookSecret = "X-Loja-Segredo", "s1" })
+	w.account("pushinpay", func(r *gatewaysv1.PutAccountRequest) {
+		r.MerchantId, r.WebhookHeader, r.WebhookSecret = beto, "x-loja-segredo", "s2"
+	})
+	w.account("atomopay")
+	got, err := w.gateways.ListProviders(t.Context(), &gatewaysv1.ListProvidersRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "headers for a service", []string{"x-loja-segredo"}, got.GetWebhookHeaders())
+	if got, err = w.gateways.ListProviders(merchantCtx(t, ana), &gatewaysv1.ListProvidersRequest{}); err != nil || len(got.GetWebhookHeaders()) != 0 {
+		t.Errorf("headers for a merchant: %v, %v", got.GetWebhookHeaders(), err)
+	}
+}

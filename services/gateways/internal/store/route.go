@@ -100,3 +100,19 @@ func (s *Store) LearnRoutes(ctx context.Context, k account.Key, p provider.Name,
 	}
 	return nil
 }
+
+const webhookHeaders = `
+SELECT DISTINCT lower(settings ->> 'webhook_header') AS name FROM accounts WHERE settings ? 'webhook_header' ORDER BY name LIMIT 200`
+
+// WebhookHeaders are the names of static headers that accounts have, of all merchants, in lower case.
+func (s *Store) WebhookHeaders(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, webhookHeaders)
+	if err != nil {
+		return nil, fmt.Errorf("list webhook headers: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list webhook headers: %w", err)
+	}
+	return out, nil
+}

@@ -63,6 +63,41 @@ func notToken(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
 }
 
+// keeping is the list in use with its names, sorted. It is replaced, never changed.
+type keeping struct {
+	list  headerList
+	names []string
+}
+
+// maxLearned bounds how many names accounts may add.
+const maxLearned = 200
+
+// Learn makes the inbox keep further headers from now on, sealed: those that merchants' accounts name for their secrets. What
+// is no header's name is left out. Names once learned stay until the process ends.
+func (b *Inbox) Learn(names []string) {
+	now := b.headers.Load()
+	var fresh []string
+	for _, name := range names {
+		folded := strings.ToLower(strings.TrimSpace(name))
+		_, known := now.list[folded]
+		ok := folded != "" && len(folded) <= maxShort && strings.IndexFunc(folded, notToken) < 0 && folded != "traceparent"
+		if !known && ok && len(now.list)+len(fresh) < len(kept)+maxLearned {
+			fresh = append(fresh, folded)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	next := make(headerList, len(now.list)+len(fresh))
+	for name, secret := range now.list {
+		next[name] = secret
+	}
+	for _, name := range fresh {
+		next[name] = true
+	}
+	b.headers.Store(&keeping{list: next, names: next.names()})
+}
+
 func (l headerList) names() []string {
 	out := make([]string, 0, len(l))
 	for name := range l {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -95,7 +96,7 @@ type Config struct {
 // Inbox is the intake. It is safe for concurrent use. Run must run for Put to answer.
 type Inbox struct {
 	cfg     Config
-	headers headerList
+	headers atomic.Pointer[keeping]
 	meters  *meters
 	queue   chan *entry
 	bytes   budget
@@ -134,7 +135,9 @@ func New(c Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{cfg: c, headers: headers, meters: m, queue: make(chan *entry, c.Queue), bytes: budget{left: c.QueueBytes}}, nil
+	b := &Inbox{cfg: c, meters: m, queue: make(chan *entry, c.Queue), bytes: budget{left: c.QueueBytes}}
+	b.headers.Store(&keeping{list: headers, names: headers.names()})
+	return b, nil
 }
 
 func or[T int | int64 | time.Duration](v, otherwise T) T {
@@ -144,8 +147,9 @@ func or[T int | int64 | time.Duration](v, otherwise T) T {
 	return v
 }
 
-// Headers are the lower-case names of the headers that are kept.
-func (b *Inbox) Headers() []string { return b.headers.names() }
+// Headers are the lower-case names of the headers that are kept, those of Learn among them. The same slice comes again until
+// one is learned; it must not be changed.
+func (b *Inbox) Headers() []string { return b.headers.Load().names }
 
 // Put stores a webhook and returns after the commit. An exact copy (same provider, keys and body) is stored once: the
 // receipt then names the first. Errors: a *FieldError (ErrInvalid) when it cannot be taken; ErrNotStored when the queue is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,5 +235,30 @@ func TestNew_refusesNonsense(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// What an account names later is kept from then on, sealed; our own header and what is none are not.
+func TestLearn_keepsFurtherHeaders(t *testing.T) {
+	s := store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))
+	b := open(t, s, func(*Config) {})
+	before := b.Headers()
+	b.Learn([]string{"x-signature", "x y", "", "traceparent"})
+	if got := b.Headers(); &got[0] != &before[0] {
+		t.Error("nothing was learned and the list is another")
+	}
+	b.Learn([]string{" X-Loja-Outra "})
+	if !slices.Contains(b.Headers(), "x-loja-outra") || len(b.Headers()) != len(before)+1 {
+		t.Errorf("kept are %v", b.Headers())
+	}
+	if _, err := b.Put(within(t), Webhook{Provider: "paradise", Body: []byte("{}"), Headers: map[string]string{"x-loja-outra": "segredo"}}); err != nil {
+		t.Fatal(err)
+	}
+	w := claim(t, s)[0]
+	if v := w.Headers["x-loja-outra"]; !strings.HasPrefix(v, sealedPrefix) {
+		t.Errorf("stored as %q, want it sealed", v)
+	}
+	if _, err := b.Open(w); err != nil || w.Headers["x-loja-outra"] != "segredo" {
+		t.Errorf("opened as %q, %v", w.Headers["x-loja-outra"], err)
 	}
 }

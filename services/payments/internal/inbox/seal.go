@@ -68,9 +68,10 @@ func (b *Inbox) Open(w store.Webhook) ([]byte, error) {
 
 // sealHeaders keeps what the list names. The map is the caller's to add to.
 func (b *Inbox) sealHeaders(given map[string]string, digest []byte) (map[string]string, error) {
+	list := b.headers.Load().list
 	out := make(map[string]string, len(given)+1)
 	for name, value := range given {
-		secret, kept := b.headers[name]
+		secret, kept := list[name]
 		if !kept {
 			continue
 		}

@@ -67,7 +67,7 @@ func BenchmarkWebhook(b *testing.B) {
 	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(err)
 	b.Cleanup(func() { _ = conn.Close() })
-	handler, err := New(Config{Conn: conn, Webhooks: hooks, Headers: in.Headers(), Ready: func(context.Context) error { return nil }})
+	handler, err := New(Config{Conn: conn, Webhooks: hooks, Headers: in.Headers, Ready: func(context.Context) error { return nil }})
 	check(err)
 	web := httptest.NewServer(handler)
 	b.Cleanup(web.Close)

@@ -34,8 +34,8 @@ type Config struct {
 	Conn *grpc.ClientConn
 	// Webhooks stores what providers post.
 	Webhooks *door.Webhooks
-	// Headers are the names of the headers to hand to Webhooks.
-	Headers []string
+	// Headers are the names of the headers to hand to Webhooks; required. A call that gives the same slice again names the same.
+	Headers func() []string
 	// Ready tells whether the service can work; its error is logged and not shown.
 	Ready func(ctx context.Context) error
 	// TrustedProxies may say for whom they ask, in X-Forwarded-For. Nobody else may.

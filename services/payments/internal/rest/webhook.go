@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -23,19 +24,36 @@ const webhookPath = "/webhook/payment"
 // trailing slash.
 type webhooks struct {
 	server  *door.Webhooks
-	headers []header
+	names   func() []string
+	known   atomic.Pointer[headers]
 	clients visitor.Proxies
+}
+
+// headers are names as they were given, and what they were made into.
+type headers struct {
+	names []string
+	all   []header
 }
 
 // header is a name as net/http keeps it and as the inbox does.
 type header struct{ canonical, lower string }
 
-func newWebhooks(server *door.Webhooks, names []string, clients visitor.Proxies) *webhooks {
-	h := &webhooks{server: server, clients: clients}
-	for _, name := range names {
-		h.headers = append(h.headers, header{http.CanonicalHeaderKey(name), strings.ToLower(name)})
+func newWebhooks(server *door.Webhooks, names func() []string, clients visitor.Proxies) *webhooks {
+	return &webhooks{server: server, names: names, clients: clients}
+}
+
+// kept are the headers to hand on; they are made anew only when others are named.
+func (h *webhooks) kept() []header {
+	names := h.names()
+	if k := h.known.Load(); k != nil && len(k.names) == len(names) && (len(names) == 0 || &k.names[0] == &names[0]) {
+		return k.all
 	}
-	return h
+	k := &headers{names: names, all: make([]header, len(names))}
+	for i, name := range names {
+		k.all[i] = header{http.CanonicalHeaderKey(name), strings.ToLower(name)}
+	}
+	h.known.Store(k)
+	return k.all
 }
 
 // ServeHTTP answers 200 once the webhook is durable, whatever it says and whoever sent it; 503 with Retry-After when it is not.
@@ -75,7 +93,7 @@ func (h *webhooks) receive(w http.ResponseWriter, r *http.Request, part [3]strin
 	}
 	req := &paymentsv1.ReceiveWebhookRequest{Provider: part[0], AccountKey: part[1], SaleKey: part[2], Body: body,
 		ContentType: r.Header.Get("Content-Type"), Headers: make(map[string]string, 4)}
-	for _, name := range h.headers {
+	for _, name := range h.kept() {
 		if values := r.Header[name.canonical]; len(values) > 0 {
 			req.Headers[name.lower] = strings.Join(values, ", ")
 		}
