@@ -32,6 +32,7 @@ type cli struct {
 	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
 	Endpoint endpointCmd `cmd:"" help:"Webhooks to your own systems: make endpoints, test them, send again."`
 	Resend   resendCmd   `cmd:"" help:"Send a buyer's link again, or a new one, and print it."`
+	Notify   notifyCmd   `cmd:"" help:"Try what tells owners."`
 	Import   importCmd   `cmd:"" help:"Take over sales from another system."`
 	Bench    benchCmd    `cmd:"" help:"Measure: throughput, latency, memory; each against its baseline and goal."`
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`

@@ -39,6 +39,7 @@ type Client struct {
 	Policies  paymentsv1.PoliciesServiceClient
 	Proof     paymentsv1.ProofServiceClient
 	Inbox     paymentsv1.InboxServiceClient
+	Alerts    paymentsv1.AlertsServiceClient
 	Accounts  gatewaysv1.AccountsServiceClient
 	Gateways  gatewaysv1.GatewaysServiceClient
 	Pixels    deliveryv1.PixelsServiceClient
@@ -91,6 +92,7 @@ func Dial(address, key string, tls *rpc.TLSConfig) (*Client, error) {
 	}
 	return &Client{Payments: paymentsv1.NewPaymentsServiceClient(conn), Merchants: paymentsv1.NewMerchantsServiceClient(conn),
 		Policies: paymentsv1.NewPoliciesServiceClient(conn), Proof: paymentsv1.NewProofServiceClient(conn), Inbox: paymentsv1.NewInboxServiceClient(conn),
+		Alerts:   paymentsv1.NewAlertsServiceClient(conn),
 		Accounts: gatewaysv1.NewAccountsServiceClient(conn), Gateways: gatewaysv1.NewGatewaysServiceClient(conn),
 		Pixels: deliveryv1.NewPixelsServiceClient(conn), Notifier: notifierv1.NewNotifierServiceClient(conn),
 		Endpoints: notifierv1.NewEndpointsServiceClient(conn), conn: conn}, nil

@@ -143,7 +143,8 @@ func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
 		news = OwnerNews{Type: "delivery_opened", Status: "opened"}
 	case payment.PurchaseSent:
 		news = OwnerNews{Type: "purchase_sent", Status: "sent"}
-	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.AccessMissing, payment.PixelPaused, payment.PixelMissing:
+	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.TokenFailed, payment.AccessMissing, payment.PixelPaused,
+		payment.PixelMissing:
 		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
 	default:
 		return

@@ -28,6 +28,7 @@ type api struct {
 func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 	table, err := newRoutes(paymentsv1.PaymentsService_ServiceDesc.ServiceName, paymentsv1.MerchantsService_ServiceDesc.ServiceName, paymentsv1.ClicksService_ServiceDesc.ServiceName,
 		paymentsv1.PoliciesService_ServiceDesc.ServiceName, paymentsv1.ProofService_ServiceDesc.ServiceName, paymentsv1.InboxService_ServiceDesc.ServiceName,
+		paymentsv1.AlertsService_ServiceDesc.ServiceName,
 		gatewaysv1.AccountsService_ServiceDesc.ServiceName, gatewaysv1.GatewaysService_ServiceDesc.ServiceName,
 		deliveryv1.PixelsService_ServiceDesc.ServiceName, deliveryv1.LinksService_ServiceDesc.ServiceName, notifierv1.NotifierService_ServiceDesc.ServiceName,
 		notifierv1.TemplatesService_ServiceDesc.ServiceName,
@@ -58,6 +59,7 @@ func newAPI(conn *grpc.ClientConn, clients visitor.Proxies) (*api, error) {
 		gatewaysv1.RegisterGatewaysServiceHandler, deliveryv1.RegisterPixelsServiceHandler, deliveryv1.RegisterLinksServiceHandler, notifierv1.RegisterNotifierServiceHandler,
 		paymentsv1.RegisterClicksServiceHandler,
 		paymentsv1.RegisterPoliciesServiceHandler, paymentsv1.RegisterProofServiceHandler, paymentsv1.RegisterInboxServiceHandler,
+		paymentsv1.RegisterAlertsServiceHandler,
 		notifierv1.RegisterTemplatesServiceHandler,
 		notifierv1.RegisterEndpointsServiceHandler, notifierv1.RegisterAccessServiceHandler,
 	} {

@@ -59,6 +59,15 @@ type notifierLeaf struct {
 	told   []*notifierv1.Notification
 	health *notifierv1.GetHealthResponse
 	err    error
+	asked  []*notifierv1.NotifyRequest
+}
+
+func (n *notifierLeaf) Notify(ctx context.Context, r *notifierv1.NotifyRequest, _ ...grpc.CallOption) (*notifierv1.NotifyResponse, error) {
+	if _, err := auth.From(ctx).Merchant(r.GetMerchantId()); cmp.Or(n.err, err) != nil {
+		return nil, cmp.Or(n.err, err)
+	}
+	n.asked = append(n.asked, r)
+	return &notifierv1.NotifyResponse{Notification: &notifierv1.Notification{Id: r.GetKey()}, Created: true}, nil
 }
 
 func (n *notifierLeaf) GetNotifications(ctx context.Context, r *notifierv1.GetNotificationsRequest, _ ...grpc.CallOption) (*notifierv1.GetNotificationsResponse, error) {

@@ -48,6 +48,7 @@ type Server struct {
 	paymentsv1.UnimplementedProofServiceServer
 	paymentsv1.UnimplementedInboxServiceServer
 	paymentsv1.UnimplementedClicksServiceServer
+	paymentsv1.UnimplementedAlertsServiceServer
 	Config
 	accounts accounts
 }
@@ -76,6 +77,7 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	paymentsv1.RegisterPoliciesServiceServer(g, s)
 	paymentsv1.RegisterProofServiceServer(g, s)
 	paymentsv1.RegisterInboxServiceServer(g, s)
+	paymentsv1.RegisterAlertsServiceServer(g, s)
 }
 
 // one is the merchant that a request is about, which must be named or be the caller's own.

@@ -69,6 +69,18 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 			_, err := d.ListBots(ctx, &paymentsv1.ListBotsRequest{MerchantId: about.id})
 			return err
 		},
+		"GetAlertSettings": func(ctx context.Context) error {
+			_, err := d.GetAlertSettings(ctx, &paymentsv1.GetAlertSettingsRequest{MerchantId: about.id})
+			return err
+		},
+		"PutAlertSettings": func(ctx context.Context) error {
+			_, err := d.PutAlertSettings(ctx, &paymentsv1.PutAlertSettingsRequest{Settings: &paymentsv1.AlertSettings{MerchantId: about.id, ChatId: 5, BotId: about.bot}})
+			return err
+		},
+		"SendTestAlert": func(ctx context.Context) error {
+			_, err := d.SendTestAlert(ctx, &paymentsv1.SendTestAlertRequest{MerchantId: about.id})
+			return err
+		},
 		"CreateAPIKey": func(ctx context.Context) error {
 			_, err := d.CreateAPIKey(ctx, &paymentsv1.CreateAPIKeyRequest{MerchantId: about.id, Name: "x"})
 			return err
@@ -124,6 +136,7 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.issued(d.one, sale)
+	d.alerted()
 	before := d.everything()
 	unscoped := map[string]bool{"GetPayment": true, "RecheckPayment": true, "ReviewPayment": true, "ResendDelivery": true, "ListPaymentEvents": true, "RevokeAPIKey": true}
 	for name, call := range d.calls(sale, key.GetKey().GetId()) {
@@ -164,6 +177,7 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 
 func TestTenancy_unknownIDsAreNotFoundAndOddOnesRefused(t *testing.T) {
 	d := newDesk(t)
+	d.alerted()
 	for name, call := range d.calls(unknownID(), unknownID()) {
 		if code, _ := said(call(d.operator())); code != codes.OK && code != codes.NotFound {
 			t.Errorf("%s of what is nowhere: %v", name, code)

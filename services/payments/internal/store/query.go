@@ -42,6 +42,14 @@ type Position struct {
 	ID        payment.ID
 }
 
+// stuck is the condition of a sale p that needs someone: in review, paid and not delivered for two minutes, undeliverable, or not
+// answered for long.
+const stuck = `(p.state = 'needs_review' OR p.review_reason <> '' AND p.state <> 'cancelled'
+       OR p.state = 'paid' AND NOT p.delivered_elsewhere AND (p.message = 'undeliverable' OR p.message <> 'sent'
+          AND COALESCE((p.facts ->> 'state_since')::timestamptz, p.recorded_at) < now() - interval '2 minutes')
+       OR p.state = 'pending' AND p.last_outcome NOT IN ('', 'status', 'not_found')
+          AND COALESCE(p.looked_at, p.recorded_at) < now() - interval '15 minutes')`
+
 const listSales = `
 SELECT ` + saleColumns + ` FROM payments p
 WHERE ($1::uuid IS NULL OR p.merchant_id = $1)
@@ -51,11 +59,7 @@ WHERE ($1::uuid IS NULL OR p.merchant_id = $1)
                           AND (b.external_id = $4 OR b.id::text = lower($4))))
   AND ($5::timestamptz IS NULL OR p.created_at >= $5)
   AND ($6::timestamptz IS NULL OR p.created_at < $6)
-  AND (NOT $7 OR p.state = 'needs_review' OR p.review_reason <> '' AND p.state <> 'cancelled'
-       OR p.state = 'paid' AND NOT p.delivered_elsewhere AND (p.message = 'undeliverable' OR p.message <> 'sent'
-          AND COALESCE((p.facts ->> 'state_since')::timestamptz, p.recorded_at) < now() - interval '2 minutes')
-       OR p.state = 'pending' AND p.last_outcome NOT IN ('', 'status', 'not_found')
-          AND COALESCE(p.looked_at, p.recorded_at) < now() - interval '15 minutes')
+  AND (NOT $7 OR ` + stuck + `)
   AND ($8::timestamptz IS NULL OR (p.created_at, p.id) < ($8, $9))
 ORDER BY p.created_at DESC, p.id DESC LIMIT $10`
 

@@ -111,7 +111,7 @@ func (w *Worker) notify(ctx context.Context, all []*handover) error {
 			BotId: s.BotID.String(), Key: "delivery", Traceparent: telemetry.Carrier(h.ctx),
 			What: &notifierv1.NotifyRequest_BuyerMessage{BuyerMessage: &notifierv1.BuyerMessage{ChatId: s.TelegramID,
 				ProductName: s.ProductName, Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency},
-				Url: h.link.GetUrl(), BuyerName: s.BuyerName}}})
+				Url: h.link.GetUrl(), BuyerName: s.BuyerName, BotName: w.botName(ctx, *s)}}})
 	}
 	resp, err := w.Notifier.BatchNotify(ctx, req)
 	if err != nil {

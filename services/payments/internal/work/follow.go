@@ -42,6 +42,7 @@ func (w *Worker) followNotifier(ctx context.Context) error {
 			return w.Notifier.FollowOutcomes(ctx, &notifierv1.FollowOutcomesRequest{Cursor: cursor})
 		},
 		func(r *notifierv1.FollowOutcomesResponse) (entries []ledger.Entry, cursor string) {
+			w.noteOwners(ctx, r.GetOutcomes())
 			for _, o := range r.GetOutcomes() {
 				kind, known := notifierKinds[o.GetState()]
 				d := details("reason", o.GetReason())

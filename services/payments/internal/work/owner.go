@@ -13,6 +13,7 @@ import (
 	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
 	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
@@ -23,9 +24,11 @@ func (w *Worker) claimNews(ctx context.Context, limit int) ([]store.Effect, erro
 	return w.Store.ClaimEffects(ctx, ledger.KindOwner, now, now.Add(lease), limit)
 }
 
-// tidings is one piece of news on its way.
+// tidings is one piece of news on its way. One effect may have two: the owner's, and the buyer's.
 type tidings struct {
 	effect  store.Effect
+	news    ledger.OwnerNews
+	sale    store.Sale
 	request *notifierv1.NotifyRequest
 }
 
@@ -44,29 +47,69 @@ func (w *Worker) tell(ctx context.Context, effects []store.Effect) error {
 			over = append(over, e)
 			continue
 		}
-		all = append(all, tidings{e, request(e, news, sale)})
+		all = append(all, tidings{e, news, sale, request(e, news, sale)})
+		if news.Detail == string(payment.NoticeReviewNeeded) && sale.State == payment.NeedsReview {
+			if r := w.notice(ctx, sale, "in_review", e.Name); r != nil {
+				all = append(all, tidings{e, news, sale, r})
+			}
+		}
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	told, refused, cause := inBatches(call, all, w.batchNotify)
-	ended := map[string]bool{}
-	for _, t := range slices.Concat(told, refused) {
-		over = append(over, t.effect)
-		ended[t.request.GetPaymentId()+t.request.GetKey()] = true
-	}
-	if len(over) > 0 {
-		err := pg.InTx(ctx, w.Store.Pool(), func(tx pgx.Tx) error { return store.FinishEffects(ctx, tx, over) })
-		if err != nil {
-			return err
-		}
-	}
-	var later []store.Effect
+	open, later := map[string]bool{}, []store.Effect(nil)
 	for _, t := range all {
-		if !ended[t.request.GetPaymentId()+t.request.GetKey()] {
+		open[t.request.GetPaymentId()+t.request.GetKey()] = true
+	}
+	for _, t := range slices.Concat(told, refused) {
+		delete(open, t.request.GetPaymentId()+t.request.GetKey())
+	}
+	waits := map[string]bool{} // effects of which a part is still to be told
+	for _, t := range all {
+		if open[t.request.GetPaymentId()+t.request.GetKey()] && !waits[nameOf(t.effect)] {
+			waits[nameOf(t.effect)] = true
 			later = append(later, t.effect)
 		}
 	}
+	told = slices.DeleteFunc(told, func(t tidings) bool { return waits[nameOf(t.effect)] })
+	for _, t := range slices.Concat(told, refused) {
+		if !waits[nameOf(t.effect)] {
+			over = append(over, t.effect)
+		}
+	}
+	alerts, err := w.alerts(ctx, told)
+	if err != nil {
+		return err
+	}
+	if len(over) > 0 {
+		err := pg.InTx(ctx, w.Store.Pool(), func(tx pgx.Tx) error {
+			if err := store.InsertAlerts(ctx, tx, alerts, w.Now()); err != nil {
+				return err
+			}
+			return store.FinishEffects(ctx, tx, over)
+		})
+		if err != nil {
+			return err
+		}
+		if len(alerts) > 0 {
+			w.alarm.Wake()
+		}
+	}
 	return w.postpone(ctx, later, cause)
+}
+
+func nameOf(e store.Effect) string { return e.PaymentID.String() + e.Name }
+
+// notice is a message to the buyer of a kind that merchants may want, or nil when the buyer has no chat. notifier sends it only
+// where the merchant has stored a text for it. Idempotency key: the effect that it follows from.
+func (w *Worker) notice(ctx context.Context, s store.Sale, kind, effect string) *notifierv1.NotifyRequest {
+	if s.TelegramID == 0 || s.DeliveredElsewhere {
+		return nil
+	}
+	return &notifierv1.NotifyRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(), BotId: s.BotID.String(), Key: kind + ":" + effect,
+		Traceparent: s.Traceparent,
+		What: &notifierv1.NotifyRequest_BuyerMessage{BuyerMessage: &notifierv1.BuyerMessage{ChatId: s.TelegramID, ProductName: s.ProductName,
+			Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, BuyerName: s.BuyerName, BotName: w.botName(ctx, s)}}}
 }
 
 func (w *Worker) batchNotify(ctx context.Context, all []tidings) error {

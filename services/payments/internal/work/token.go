@@ -91,10 +91,32 @@ func (w *Worker) setToken(ctx context.Context, e store.Effect, s store.Sale) ([]
 	}
 	switch status.Code(err) {
 	case codes.OK:
+		if err := w.tellBuyer(ctx, e, s); err != nil {
+			return nil, err
+		}
 		return []ledger.Entry{{Key: e.Key, Details: about, TraceID: traceID(ctx),
 			Event: payment.Event{Kind: kind, At: w.Now(), Source: payment.SourceSystem}}}, nil
 	case codes.NotFound: // never issued: the delivery saw the state and did nothing
 		return nil, nil
 	}
 	return nil, fmt.Errorf("change link: %w", err)
+}
+
+// tellBuyer says that the link was closed or works again, to a buyer who had been sent it.
+func (w *Worker) tellBuyer(ctx context.Context, e store.Effect, s store.Sale) error {
+	if s.Message != "sent" && s.Message != "maybe_sent" {
+		return nil
+	}
+	kind := "access_revoked"
+	if s.State == payment.Paid {
+		kind = "access_restored"
+	}
+	r := w.notice(ctx, s, kind, e.Name)
+	if r == nil {
+		return nil
+	}
+	if _, err := w.Notifier.Notify(ctx, r); err != nil && status.Code(err) != codes.InvalidArgument {
+		return fmt.Errorf("tell buyer: %w", err)
+	}
+	return nil
 }

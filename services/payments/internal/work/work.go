@@ -1,5 +1,5 @@
 // Package work is everything that the payments service does by itself, one kind of work a file: read webhooks, look at
-// providers, deliver, tell owners, close and open links, follow what happens in the leaves.
+// providers, deliver, tell owners on their screens and by Telegram, close and open links, follow what happens in the leaves.
 //
 // Each kind claims rows with a lease, calls a leaf outside of any transaction, and lets the ledger record the result together
 // with the row's end. A replica that dies is taken over when its leases end; doing a row twice is harmless, since every call
@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -76,6 +77,9 @@ const (
 	NameExpire   = "expire"
 
 	NameReschedule = "reschedule"
+	NameAlerts     = "alerts"
+	NameDigests    = "digests"
+	NameWatch      = "watch"
 )
 
 const (
@@ -101,8 +105,12 @@ type Worker struct {
 	fair  fair.Table
 	clock clock
 	slow  sync.WaitGroup
-	alive context.Context // of calls that outlast the batch that began them
-	kill  context.CancelFunc
+	names botNames
+	alarm *queue.Waker // wakes the alerts
+	// watched is when accounts were watched last in this process.
+	watched atomic.Pointer[time.Time]
+	alive   context.Context // of calls that outlast the batch that began them
+	kill    context.CancelFunc
 }
 
 // New checks the configuration.
@@ -119,7 +127,7 @@ func New(c Config) (*Worker, error) {
 	if c.Refresh == nil {
 		c.Refresh = func(context.Context) error { return nil }
 	}
-	w := &Worker{Config: c}
+	w := &Worker{Config: c, alarm: queue.NewWaker()}
 	w.alive, w.kill = context.WithCancel(context.Background())
 	return w, nil
 }
@@ -136,6 +144,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add("habits", w.watchHabits)
 	g.Add(NameExpire, w.expireAll)
 	g.Add(NameReschedule, w.rescheduleAll)
+	g.Add(NameAlerts, loop(w, NameAlerts, w.alarm, 2, 20, 0, w.claimAlerts, w.alertOwners))
+	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, 0, w.claimDigests, w.digests))
+	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, 0, w.claimWatch, w.watch))
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
 	err := g.Run(ctx)

@@ -1,0 +1,129 @@
+package alert
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/baixapay/baixa/services/payments/internal/explain/wording"
+	"github.com/baixapay/baixa/services/payments/internal/payment"
+)
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// A year of digests, followed from one to the next as the job does, has every day once, whatever the clocks do.
+func TestNext_everyDayOnce(t *testing.T) {
+	for _, name := range []string{"America/Sao_Paulo", "America/Manaus", "America/New_York", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"} {
+		z := zone(t, name)
+		for _, hour := range []int{0, 1, 2, 9, 23} {
+			at := time.Date(2018, 1, 1, 0, 0, 0, 0, z).Add(-time.Minute)
+			last, day := Next(at, z, hour)
+			for range 800 {
+				next, d := Next(last, z, hour)
+				from, to := Period(d, z)
+				if gap := d.Sub(day); gap != 24*time.Hour {
+					t.Fatalf("%s at %d: %s after %s", name, hour, d, day)
+				}
+				if local := next.In(z); local.Day() != d.Day() || local.Hour() < hour || local.Hour() > hour+1 {
+					t.Fatalf("%s at %d: the digest of %s is sent at %s", name, hour, d, local)
+				}
+				if span := to.Sub(from); span < 23*time.Hour || span > 25*time.Hour || to.After(next) {
+					t.Fatalf("%s at %d: period %s to %s of the digest at %s", name, hour, from, to, next)
+				}
+				if before, _ := Period(day, z); !before.Before(from) {
+					t.Fatalf("%s: %s does not follow", name, from)
+				}
+				if _, end := Period(day, z); !end.Equal(from) {
+					t.Fatalf("%s: a gap between %s and %s", name, end, from)
+				}
+				last, day = next, d
+			}
+		}
+	}
+}
+
+func TestNext_hourThatIsLeftOut(t *testing.T) {
+	z := zone(t, "America/Sao_Paulo") // 2018-11-04 began at one o'clock
+	at, day := Next(time.Date(2018, 11, 3, 12, 0, 0, 0, z), z, 0)
+	if got := at.Format(time.RFC3339); got != "2018-11-04T01:00:00-02:00" || day.Day() != 4 {
+		t.Errorf("sent at %s, day %s", got, day)
+	}
+}
+
+func TestOf_whatIsWorthAMessage(t *testing.T) {
+	for _, c := range []struct {
+		kind, status, detail string
+		want                 Kind
+	}{
+		{"payment_update", "paid", "paid", SalePaid}, {"payment_update", "needs_review", "review_needed", NeedsReview},
+		{"payment_update", "paid", "second_payment", NeedsReview}, {"payment_update", "refunded", "refunded", MoneyBack},
+		{"payment_update", "expired", "expired", ""}, {"delivery_sent", "delivered", "", ""},
+		{"alert", string(payment.MessageFailed), "blocked", BuyerUnreachable}, {"alert", string(payment.MessageUnsure), "timeout", BuyerUnreachable},
+		{"alert", string(payment.PurchaseFailed), "", PurchaseFailed}, {"alert", string(payment.TokenFailed), "invalid_request", LinkUndeliverable},
+	} {
+		if got, ok := Of(c.kind, c.status, c.detail); got != c.want || ok != (c.want != "") {
+			t.Errorf("%s %s %s: %q, %v", c.kind, c.status, c.detail, got, ok)
+		}
+	}
+}
+
+var sale = Item{PaymentID: "0198", ExternalID: "BOT35_1", Amount: 1990, Product: "Curso", Buyer: "Bia", Provider: "atomopay", Word: "paid"}
+
+func TestCompose_oneAndMany(t *testing.T) {
+	title, body := Compose(wording.Portuguese, SalePaid, []Item{sale})
+	if title != "💰 Venda paga: R$ 19,90" || body != "• R$ 19,90 · Curso · Bia · BOT35_1 · Atomopay" {
+		t.Errorf("one: %q, %q", title, body)
+	}
+	var many []Item
+	for range 1234 {
+		many = append(many, sale)
+	}
+	title, body = Compose(wording.English, SalePaid, many)
+	if title != "💰 1234 sales paid: R$ 24.556,60" || strings.Count(body, "• ") != listed || !strings.HasSuffix(body, "… and 1224 more") {
+		t.Errorf("many: %q, %q", title, body)
+	}
+}
+
+func TestCompose_everyKindInEveryLanguage(t *testing.T) {
+	long := Item{PaymentID: strings.Repeat("f", 36), ExternalID: strings.Repeat("x", 160), Amount: 99999999999, Product: strings.Repeat("ã", 200),
+		Buyer: strings.Repeat("é", 200), Provider: "paradise", Word: "review_needed", Reason: "chat_not_found", Sales: 3,
+		Digest: &Digest{Day: "2026-11-22", Stuck: Sum{2, 3980}}}
+	for _, k := range Kinds() {
+		for _, l := range []wording.Lang{wording.Portuguese, wording.English} {
+			for _, items := range [][]Item{{long}, {long, long}, {long, long, long, long, long, long, long, long, long, long, long, long}} {
+				title, body := Compose(l, k, items)
+				if title == "" || len(title) > 200 || len(body) > 3500 || strings.ContainsAny(title+strings.ReplaceAll(body, "?stuck", ""), "{}[]?") {
+					t.Errorf("%s: %d bytes %.60q, %d bytes %.200q", k, len(title), title, len(body), body)
+				}
+			}
+		}
+	}
+}
+
+func TestCompose_buyersWhoMayHaveIt(t *testing.T) {
+	i := sale
+	i.Word, i.Reason = string(payment.MessageUnsure), "timeout"
+	if _, body := Compose(wording.English, BuyerUnreachable, []Item{i}); !strings.Contains(body, "it may have arrived, Telegram did not answer in time; ask the buyer") ||
+		!strings.Contains(body, "/v1/payments/0198:resend") {
+		t.Errorf("got %q", body)
+	}
+}
+
+func TestCompose_digest(t *testing.T) {
+	d := &Digest{Day: "2026-11-22", Paid: Sum{42, 83580}, Back: Sum{1, 1990}, Pending: Sum{7, 13930}, Stuck: Sum{2, 3980}}
+	title, body := Compose(wording.Portuguese, DailyDigest, []Item{{Digest: d}})
+	want := "Pagas: 42 vendas, R$ 835,80\nDevolvidas ou contestadas: 1 venda, R$ 19,90\nPendentes agora: 7 vendas, R$ 139,30\n" +
+		"Precisam de alguém agora: 2 vendas, R$ 39,80 em risco\n\nVeja quais são: GET /v1/payments?stuck=true"
+	if diff := cmp.Diff(want, body); diff != "" || title != "📊 Resumo de 22/11/2026" {
+		t.Errorf("%q\n%s", title, diff)
+	}
+}
