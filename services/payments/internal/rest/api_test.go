@@ -197,10 +197,10 @@ func TestAPI_servesItsContracts(t *testing.T) {
 	h := build(t, store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema)))
 	key, _ := h.newKey(t, true)
 	table, err := newRoutes("baixa.payments.v1.PaymentsService", "baixa.payments.v1.MerchantsService", "baixa.gateways.v1.AccountsService",
-		"baixa.gateways.v1.GatewaysService", "baixa.delivery.v1.PixelsService", "baixa.delivery.v1.LinksService", "baixa.notifier.v1.NotifierService")
+		"baixa.gateways.v1.GatewaysService", "baixa.delivery.v1.PixelsService", "baixa.delivery.v1.LinksService", "baixa.notifier.v1.NotifierService", "baixa.notifier.v1.TemplatesService", "baixa.payments.v1.AlertsService")
 	must(t, err)
-	if len(table.list) < 28 {
-		t.Errorf("%d routes, there were 28: a contract lost one", len(table.list))
+	if len(table.list) < 34 {
+		t.Errorf("%d routes, there were 34: a contract lost one", len(table.list))
 	}
 	for _, way := range table.list {
 		path := variable.ReplaceAllString(way.path, "x1")

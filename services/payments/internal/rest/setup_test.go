@@ -130,6 +130,7 @@ func build(t *testing.T, s *store.Store) *house {
 		Register: func(r grpc.ServiceRegistrar) {
 			paymentsv1.RegisterPaymentsServiceServer(r, h.fake)
 			paymentsv1.RegisterMerchantsServiceServer(r, paymentsv1.UnimplementedMerchantsServiceServer{})
+			paymentsv1.RegisterAlertsServiceServer(r, paymentsv1.UnimplementedAlertsServiceServer{})
 			paymentsv1.RegisterWebhookServiceServer(r, hooks)
 		},
 		Status: func(err error) error { return rpcerr.Final(err, nil) }}, rpc.ClientConfig{})
