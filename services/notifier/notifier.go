@@ -144,7 +144,7 @@ func (s *Service) tryKeyset(ctx context.Context) error {
 	return nil
 }
 
-// Handler serves GET /ws and GET /events, to be mounted where the public comes in.
+// Handler serves GET /ws, GET /events and the client at GET /ws/client.js, to be mounted where the public comes in.
 func (s *Service) Handler() http.Handler { return s.hub.Handler() }
 
 // Run serves and sends until ctx is done, then stops gracefully: no call and no claim is begun any more, open streams are told

@@ -168,6 +168,7 @@ func (s *Stack) wire(ctx context.Context, dsn string, signer *auth.Signer, seale
 	mux := http.NewServeMux()
 	mux.Handle("/delivery/", d.Handler())
 	mux.Handle("/ws", n.Handler())
+	mux.Handle("/ws/", n.Handler())
 	mux.Handle("/events", n.Handler())
 	mux.Handle("/", s.payments.Handler())
 	if c.Metrics != nil {

@@ -19,11 +19,12 @@ const (
 )
 
 // Handler serves GET /ws (WebSocket) and GET /events (server-sent events), both with ?ticket=… and an optional ?cursor=… to
-// resume from. Any origin may connect: the ticket is the credential, and it comes from an authenticated call.
+// resume from, and GET /ws/client.js, the client of docs/events.md. Any origin may connect: the ticket is the credential, and it comes from an authenticated call.
 func (h *Hub) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", h.socket)
 	mux.HandleFunc("GET /events", h.events)
+	mux.HandleFunc("GET "+ClientPath, h.client)
 	return mux
 }
 

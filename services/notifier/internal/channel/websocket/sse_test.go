@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -117,5 +118,22 @@ func TestEvent_wireForm(t *testing.T) {
 		if diff := cmp.Diff(c.want, string(got.body)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestClient_isServedToEveryOrigin(t *testing.T) {
+	r := newReplica(t, pgtest.New(t, store.Schema), Config{})
+	resp, err := http.Get(r.URL + ClientPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/javascript; charset=utf-8" ||
+		resp.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(string(body), "export class Live") {
+		t.Errorf("HTTP %d, %v, %v", resp.StatusCode, resp.Header, err)
+	}
+	if lines := strings.Count(string(body), "\n"); lines > 60 {
+		t.Errorf("%d lines: the client is one that anybody reads", lines)
 	}
 }

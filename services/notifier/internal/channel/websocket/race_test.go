@@ -1,0 +1,5 @@
+//go:build race
+
+package websocket
+
+const manyEvents = 10_000
