@@ -8,6 +8,7 @@ func All() []Bench {
 		latency(),
 		duplicates(),
 		settle(),
+		claim(),
 		flow(),
 		memory(),
 		gatewayLooks(),

@@ -109,11 +109,7 @@ type Claimed struct {
 
 // ClaimLooks leases what is due at now, up to 500 looks in all, in no order. A look that belongs to both ends counts as one of the newest.
 func (s *Store) ClaimLooks(ctx context.Context, now time.Time, shares []Share) ([]Claimed, error) {
-	c := newColumns(len(shares), 4)
-	for _, share := range shares {
-		c.add(share.AccountID, share.Newest, share.Oldest, share.Lease)
-	}
-	rows, err := s.pool.Query(ctx, claimLooks, append(c.args, now)...)
+	rows, err := s.pool.Query(ctx, claimLooks, claimArgs(now, shares)...)
 	if err != nil {
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}
@@ -125,6 +121,26 @@ func (s *Store) ClaimLooks(ctx context.Context, now time.Time, shares []Share) (
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}
 	return out, nil
+}
+
+func claimArgs(now time.Time, shares []Share) []any {
+	c := newColumns(len(shares), 4)
+	for _, share := range shares {
+		c.add(share.AccountID, share.Newest, share.Oldest, share.Lease)
+	}
+	return append(c.args, now)
+}
+
+// ExplainClaim is ClaimLooks under EXPLAIN (ANALYZE, BUFFERS), planned for any arguments as a prepared statement is; the plan is JSON.
+// What it leases is tx's to roll back.
+func ExplainClaim(ctx context.Context, tx pgx.Tx, now time.Time, shares []Share) (plan []byte, err error) {
+	if _, err := tx.Exec(ctx, `SET LOCAL plan_cache_mode = force_generic_plan`); err != nil {
+		return nil, fmt.Errorf("explain a claim: %w", err)
+	}
+	if err := tx.QueryRow(ctx, `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+claimLooks, claimArgs(now, shares)...).Scan(&plan); err != nil {
+		return nil, fmt.Errorf("explain a claim: %w", err)
+	}
+	return plan, nil
 }
 
 const returnLooks = `
