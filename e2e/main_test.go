@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 	code := pgtest.Run(m)
 	browser.Close()
 	deployment.Remove()
+	browser.Close()
 	os.Exit(code)
 }
 

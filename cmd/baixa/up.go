@@ -19,6 +19,7 @@ type upCmd struct {
 	PublicURL      string         `env:"BAIXA_PUBLIC_URL" help:"Where buyers and providers reach the HTTP address, https://…" placeholder:"URL"`
 	TrustedProxies []string       `env:"BAIXA_TRUSTED_PROXIES" help:"Proxies whose forwarding headers are believed." placeholder:"CIDR"`
 	Providers      string         `env:"BAIXA_PROVIDERS" help:"Folder of further payment providers, one YAML file each." placeholder:"FOLDER"`
+	PixelScript    string         `env:"BAIXA_PIXEL_SCRIPT" help:"Program of Meta's pixel in delivery pages, for simulators." placeholder:"URL"`
 	WebhookHeaders []string       `env:"BAIXA_WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones and those that accounts name for their secrets." placeholder:"NAME"`
 }
 
@@ -34,7 +35,7 @@ func (c upCmd) Run(ctx context.Context) error {
 		}
 	}
 	s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
-		TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
+		TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
 	if err != nil {
 		return err
 	}

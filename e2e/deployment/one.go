@@ -27,7 +27,7 @@ func newOne(t testing.TB) *one {
 	d.http, d.grpc = free[0], free[1]
 	data := t.TempDir()
 	d.up = d.fleet.add("baixa up", answers("http://"+d.http+"/readyz"), "up", "--dsn", d.database.DSN(), "--data", data,
-		"--http", d.http, "--grpc", d.grpc, "--log-format", "json")
+		"--http", d.http, "--grpc", d.grpc, "--pixel-script", d.sims.MetaURL()+"/fbevents.js", "--log-format", "json")
 	d.fleet.start(t, d.up)
 	d.key = readKey(t, filepath.Join(data, "operator.key"))
 	// What was printed is on its way through a pipe.

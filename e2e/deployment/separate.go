@@ -33,7 +33,7 @@ func newSeparate(t testing.TB) *separate {
 	file := filepath.Join(keys, "operator.key")
 	own := map[string][]string{
 		Gateways: nil,
-		Delivery: {"--http", d.http[Delivery], "--public-url", d.PagesURL()},
+		Delivery: {"--http", d.http[Delivery], "--public-url", d.PagesURL(), "--pixel-script", d.sims.MetaURL() + "/fbevents.js"},
 		Notifier: {"--http", d.http[Notifier]},
 		Payments: {"--http", d.http[Payments], "--public-url", d.URL(), "--gateways", d.grpc[Gateways], "--delivery", d.grpc[Delivery],
 			"--notifier", d.grpc[Notifier], "--operator-key-file", file},
