@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -40,9 +41,10 @@ const (
 func gatewayLooks() Bench {
 	return Bench{
 		Name: "gateways", Help: "one GetPaymentStatus over TCP gRPC, 32 callers, p50, at a provider that answers after 40 ms; instant_… are at one that answers at once",
-		Unit: "ms", Baseline: "p50 of the bare HTTP call to the same simulator, 32 callers, taking turns with it. Where the simulator answers at once (instant_…) both p50s are " +
-			"processor time alone, simulator and client included, and the ratio is how much work the service adds to a call that does none",
-		Goals: []Goal{{Of: Ratio, AtMost: 1.15}, {Of: "batch_ratio", AtLeast: 0.9}, {Of: "instant_batch_ratio", AtLeast: 0.9}}, Rounds: 3, Seconds: 12,
+		Unit: "ms", Baseline: "p50 of the bare HTTP call to the same simulator, 32 callers, taking turns with it. The goals are about a provider that answers after 40 ms, quicker than a call over the internet. " +
+			"Where it answers at once (instant_…) no goal is judged: there 32 callers wait for the processor alone, simulator and client included, and the ratio is " +
+			"how much work gRPC, budgets, spans and reading add to a call that does nothing else",
+		Goals: []Goal{{Of: Ratio, AtMost: 1.15}, {Of: "batch_ratio", AtLeast: 0.9}}, Rounds: 3, Seconds: 12,
 		Start: func(ctx context.Context, e *Env) (Round, error) {
 			b, err := e.looks(ctx)
 			if err != nil {
@@ -235,6 +237,7 @@ type tally struct {
 	looks   int
 	length  time.Duration
 	mallocs uint64
+	cpu     time.Duration // of this process
 }
 
 func (t *tally) rate() float64 { return float64(t.looks) / t.length.Seconds() }
@@ -243,6 +246,8 @@ func (t *tally) p50() float64 {
 	slices.Sort(t.took)
 	return quantile(t.took, 0.5)
 }
+
+func (t *tally) micros() float64 { return float64(t.cpu.Microseconds()) / float64(t.looks) }
 
 func (t *tally) allocs() float64 { return float64(t.mallocs) / float64(t.looks) }
 
@@ -274,7 +279,8 @@ func (b *lookBench) round(ctx context.Context, length time.Duration) (Numbers, e
 		"instant_p50_ms": instant[1].p50(), "instant_bare_p50_ms": instant[0].p50(), "instant_p50_ratio": instant[1].p50() / instant[0].p50(),
 		"instant_batch_ratio": instant[2].rate() / instant[0].rate(), "instant_batch_per_second": instant[2].rate(), "instant_bare_per_second": instant[0].rate(),
 		"instant_single_per_second": instant[1].rate(),
-		// The simulator's are in all three.
+		// The simulator's own share is in all of these.
+		"instant_cpu_us_per_bare_call": instant[0].micros(), "instant_cpu_us_per_single": instant[1].micros(), "instant_cpu_us_per_batched": instant[2].micros(),
 		"allocs_per_bare_call": raw, "allocs_added_by_single": single - raw, "allocs_added_by_batch": batch - raw,
 	}, nil
 }
@@ -283,6 +289,7 @@ func (b *lookBench) round(ctx context.Context, length time.Duration) (Numbers, e
 func (t *tally) add(ctx context.Context, callers, size int, length time.Duration, ask func(context.Context) error) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	used := cpuOf(os.Getpid())
 	own := make([][]float64, callers)
 	g, ctx := errgroup.WithContext(ctx)
 	start := time.Now()
@@ -302,6 +309,7 @@ func (t *tally) add(ctx context.Context, callers, size int, length time.Duration
 		return err
 	}
 	t.length += time.Since(start)
+	t.cpu += cpuOf(os.Getpid()) - used
 	runtime.ReadMemStats(&after)
 	t.mallocs += after.Mallocs - before.Mallocs
 	for _, took := range own {

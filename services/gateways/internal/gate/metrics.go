@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -13,6 +14,14 @@ import (
 // metrics count calls by provider and what they came to, never by account: accounts are too many.
 type metrics struct {
 	calls, trips, pauses metric.Int64Counter
+	// labels of calls by what they came to; there are as many as providers, operations and outcomes.
+	labels sync.Map // of callLabels to metric.AddOption
+}
+
+type callLabels struct {
+	provider provider.Name
+	op       provider.Op
+	outcome  provider.Kind
 }
 
 func (m *metrics) init(p metric.MeterProvider) error {
@@ -29,8 +38,13 @@ func (m *metrics) call(ctx context.Context, p provider.Name, r Result, kind prov
 	if outcome == "" {
 		outcome = "ok"
 	}
-	m.calls.Add(ctx, int64(r.Calls), metric.WithAttributes(attribute.String("provider", string(p)), attribute.String("op", string(r.Op)),
-		attribute.String("outcome", outcome)))
+	k := callLabels{p, r.Op, kind}
+	labels, known := m.labels.Load(k)
+	if !known {
+		labels, _ = m.labels.LoadOrStore(k, metric.WithAttributeSet(attribute.NewSet(attribute.String("provider", string(p)),
+			attribute.String("op", string(r.Op)), attribute.String("outcome", outcome))))
+	}
+	m.calls.Add(ctx, int64(r.Calls), labels.(metric.AddOption))
 }
 
 func (m *metrics) trip(ctx context.Context, p provider.Name) {

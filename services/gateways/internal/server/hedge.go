@@ -11,35 +11,32 @@ import (
 const DefaultHedgeAfter = time.Second
 
 // hedged asks about one charge, and where the provider's capabilities say that a read is free, a second time beside the first
-// when that is slow; whichever answers first counts. Every call is counted and settled with the budget. A look that tests an
-// open breaker, and one that a shadow reads too, is made once.
-func (s *Server) hedged(ctx context.Context, item *look) (provider.Reading, error) {
+// when that is slow; whichever answers first counts, and cancel ends the other. Every call is counted and settled with the
+// budget. A look that tests an open breaker, and one that a shadow reads too, is made once.
+func (s *Server) hedged(ctx context.Context, cancel context.CancelFunc, item *look) (provider.Reading, error) {
 	if !item.adapter.Capabilities().FreeReads || item.probe || item.account.Shadow != "" {
 		return s.status(ctx, item)
 	}
 	var second struct {
 		reading provider.Reading
 		err     error
+		done    chan struct{}
 	}
-	ctx, cancel := context.WithCancel(ctx) // whoever is slower
-	defer cancel()
-	first, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	done := make(chan struct{})
+	second.done = make(chan struct{})
 	timer := time.AfterFunc(s.c.HedgeAfter, func() {
-		defer close(done)
+		defer close(second.done)
 		if second.reading, second.err = s.status(ctx, item); second.err == nil {
-			giveUp()
+			cancel()
 		}
 	})
-	reading, err := s.status(first, item)
+	reading, err := s.status(ctx, item)
 	if timer.Stop() {
 		return reading, err
 	}
 	if err == nil {
 		cancel()
 	}
-	<-done
+	<-second.done
 	if err != nil && second.err == nil {
 		return second.reading, nil
 	}

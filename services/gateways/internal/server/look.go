@@ -194,7 +194,7 @@ func (s *Server) look(ctx context.Context, item *look) {
 		asking = provider.WithRecording(call, answers)
 	}
 	start := time.Now()
-	reading, err := s.hedged(asking, item)
+	reading, err := s.hedged(asking, cancel, item)
 	elapsed := time.Since(start)
 	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
 	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
