@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/baixapay/baixa/e2e/deployment"
+	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/sim"
@@ -15,7 +16,8 @@ import (
 func messageStories() []story {
 	return []story{{"buyer blocked the bot", blockedBot}, {"Telegram limits the chat", limitedChat},
 		{"Telegram takes the message and does not answer", swallowedMessage}, {"Telegram is down for a while", telegramDown},
-		{"bot's token was revoked", revokedBot}, {"Meta is down for a while", metaDown}, {"buyer without Telegram", noChat}}
+		{"bot's token was revoked", revokedBot}, {"Meta is down for a while", metaDown},
+		{"Meta disagrees", metaDisagrees}, {"Meta refuses the token", metaRefusesToken}, {"buyer without Telegram", noChat}}
 }
 
 // strikeChat puts a fault on what is sent to one buyer.
@@ -161,4 +163,58 @@ func noChat(t *testing.T, d deployment.Deployment) {
 		t.Errorf("fulfilment: %v, want a token and the reason no_chat", f)
 	}
 	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE, "no_chat")
+}
+
+// metaDisagrees: whatever Meta, or something before it, answers, one Purchase is counted in the end.
+func metaDisagrees(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	for _, f := range []sim.Fault{
+		{Kind: sim.FaultCode, HTTPStatus: 429, RetryAfter: time.Second}, {Kind: sim.FaultHTML, HTTPStatus: 502}, {Kind: sim.FaultSwallow},
+		{Kind: sim.FaultCode, HTTPStatus: 503},
+	} {
+		f.Target, f.Endpoint, f.Account, f.Count = sim.TargetMeta, "events", shop.pixel, 1
+		_, err := d.World().AddFault(f)
+		must(t, err)
+		s := shop.sell(t, sim.Atomopay)
+		s.pay(t)
+		s.awaitSettled(t, time.Minute)
+	}
+}
+
+// metaRefusesToken: everything waits for a new token, the owner is told once, and nothing is lost.
+func metaRefusesToken(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	screen := shop.watch(t)
+	must(t, d.World().AddPixel(sim.Pixel{ID: shop.pixel, Revoked: true}))
+	sales := []*sale{shop.sell(t, sim.Atomopay), shop.sell(t, sim.Paradise)}
+	told := func() (n int) {
+		for _, s := range sales {
+			for _, f := range screen.events(s.id, "alert") {
+				if f.Status == "pixel_paused" {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, s := range sales {
+		s.pay(t)
+	}
+	deployment.Eventually(t, time.Minute, "the owner hears that the pixel is paused", func() bool { return told() > 0 })
+	for _, s := range sales {
+		deployment.Eventually(t, time.Minute, "both pages are open and both Purchases wait", func() bool {
+			f := s.get(t).GetFulfilment()
+			return f.GetOpenedAt() != nil && f.GetPurchase() == "queued"
+		}, func() string { return s.history(t) })
+	}
+	token := secret(d, "EAAnovo")
+	must(t, d.World().AddPixel(sim.Pixel{ID: shop.pixel, Token: token}))
+	shop.operator.Must("POST", "/v1/pixels", &deliveryv1.PutPixelRequest{MerchantId: shop.id, BotId: shop.bot, PixelId: shop.pixel, AccessToken: token,
+		BaseUrl: d.Sims().MetaURL()}, &deliveryv1.PutPixelResponse{})
+	for _, s := range sales {
+		s.awaitSettled(t, time.Minute)
+	}
+	if n := told(); n != 1 {
+		t.Errorf("the owner was told %d times of one pause", n)
+	}
 }

@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,9 +18,6 @@ import (
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/sim"
 )
-
-// pictures is where TestDeliveryPage leaves its pictures: go test ./e2e -run TestDeliveryPage -screenshots $PWD/docs/screenshots
-var pictures = flag.String("screenshots", "", "folder for pictures of the delivery pages")
 
 // linked sells, pays and waits until the buyer has the link.
 func (s *shop) linked(t *testing.T, edit ...func(*paymentsv1.CreatePaymentRequest)) *sale {
@@ -387,10 +381,9 @@ func pageEverySale(t *testing.T, shop *shop) {
 // picture takes the page as phones show it, light in Portuguese and dark in English.
 func picture(t *testing.T, link, name string, as ...browser.Options) {
 	t.Helper()
-	if *pictures == "" {
+	if *screenshots == "" {
 		return
 	}
-	must(t, os.MkdirAll(*pictures, 0o755))
 	for suffix, o := range map[string]browser.Options{"-light.pt-BR.png": {}, "-dark.en.png": {Dark: true, Lang: "en"}} {
 		o.UserAgent, o.Width, o.Height = phone, 390, 720
 		if len(as) > 0 {
@@ -398,7 +391,6 @@ func picture(t *testing.T, link, name string, as ...browser.Options) {
 		}
 		p := browser.New(t, o)
 		p.Open(link)
-		browser.Run(p, chromedp.Evaluate[bool]("document.getAnimations().forEach(a => a.finish()), true"))
-		p.Screenshot(filepath.Join(*pictures, "delivery-"+name+suffix))
+		shot(t, p, "delivery-"+name+suffix)
 	}
 }

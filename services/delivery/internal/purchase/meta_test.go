@@ -48,9 +48,10 @@ type graph struct {
 	*httptest.Server
 	t *testing.T
 
-	mu     sync.Mutex
-	got    []posted
-	answer func(n int, w http.ResponseWriter) bool // of request n from 1; false lets the graph answer well
+	mu      sync.Mutex
+	got     []posted
+	lenient bool                                    // takes events that are no website's
+	answer  func(n int, w http.ResponseWriter) bool // of request n from 1; false lets the graph answer well
 }
 
 var sha = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -113,7 +114,8 @@ func (g *graph) check(e map[string]any) {
 		}
 	}
 	for what, ok := range want {
-		if !ok {
+		website := what == "action_source website" || what == "event_source_url" || what == "client_user_agent"
+		if !ok && !(website && g.lenient) {
 			g.t.Errorf("event lacks %s: %v", what, e)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // action is who must act and how, the most urgent first; empty when nobody must.
 func (t *teller) action() string {
-	return sentences(t.decideReview(), t.fixAccount(), t.fixAnswer(), t.reachBuyer(), t.fixWork(), t.takeBack(), t.fixPurchase())
+	return sentences(t.decideReview(), t.fixAccount(), t.fixAnswer(), t.reachBuyer(), t.giveAccess(), t.fixWork(), t.takeBack(), t.fixPurchase())
 }
 
 // decideReview asks for a decision and gives the amounts and the commands.
@@ -147,10 +147,27 @@ func (t *teller) takeBack() string {
 		"Bot owner: the buyer had the access already; if need be, withdraw it in your product as well (group, members' area).")
 }
 
+// giveAccess is about a link that leads nowhere.
+func (t *teller) giveAccess() string {
+	if t.Sale.State != payment.Paid || t.Sale.AccessURL != "" || !t.happened(payment.AccessMissing) {
+		return ""
+	}
+	if t.Sale.FileURL != "" {
+		return t.say("Dono do bot: cadastre a chave que assina os arquivos (POST /v1/file-keys); o botão aparece na página em seguida.",
+			"Bot owner: put the key that signs files (POST /v1/file-keys); the page shows its button right after.")
+	}
+	return t.say("Dono do bot: esta venda não tem endereço de acesso; passe o acesso ao comprador.",
+		"Bot owner: this sale has no address of access; pass the access on to the buyer.")
+}
+
 func (t *teller) fixPurchase() string {
-	if f := t.fulfilment(); f.Purchase == "failed" {
+	switch f := t.fulfilment(); {
+	case f.Purchase == "failed":
 		return t.say("Dono do bot: a Meta recusou o Purchase[ ({reason:purchase})]; confira o pixel e o token dele (POST /v1/pixels).",
 			"Bot owner: Meta refused the Purchase[ ({reason:purchase})]; check the pixel and its token (POST /v1/pixels).", wording.Values{"reason": f.purchaseReason})
+	case f.Purchase == "queued" && f.purchaseReason == "pixel paused":
+		return t.say("Dono do bot: cadastre um token novo do pixel (POST /v1/pixels); os Purchases que esperam são enviados em seguida.",
+			"Bot owner: put a new token of the pixel (POST /v1/pixels); the Purchases that wait are sent right after.")
 	}
 	return ""
 }
