@@ -122,7 +122,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Method != http.MethodPost || streams):
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		h.plain(w, r, lang, pageMethod, http.StatusMethodNotAllowed)
-	case visitor.IsMachine(r) && r.Method != http.MethodPost:
+	case visitor.IsMachine(r) && r.Method != http.MethodPost && r.Header.Get(partHeader) == "":
 		// The button of this page posts: whoever is taken for a machine by mistake gets in all the same.
 		h.plain(w, r, lang, pagePreview, http.StatusOK)
 	case streams:
@@ -195,10 +195,10 @@ func wellFormed(key string) bool {
 // notice makes the sale due now and believes the buyer to wait, when money can still come. It is written once for each time that a
 // buyer comes, not for each request; what goes wrong costs the buyer some seconds and never the page.
 func (h *Handler) notice(ctx context.Context, sale *store.Checkout) {
-	if !waits(sale.State) {
+	now := h.Now()
+	if !waits(sale.State) || asksForCharge(sale, now) {
 		return
 	}
-	now := h.Now()
 	key := store.Key{MerchantID: sale.MerchantID, PaymentID: sale.ID}
 	until := now.Add(presence)
 	var err error
@@ -216,6 +216,11 @@ func (h *Handler) notice(ctx context.Context, sale *store.Checkout) {
 	if err != nil && ctx.Err() == nil {
 		slog.WarnContext(ctx, "a waiting buyer was not noted", slog.String("payment_id", sale.ID.String()), slog.Any("error", err))
 	}
+}
+
+// asksForCharge reports whether the provider may just be making the charge: asked about it now, it would say that there is none.
+func asksForCharge(s *store.Checkout, now time.Time) bool {
+	return s.Charge.ID == "" && s.Charge.Hash == "" && s.Charge.CopyPaste == "" && now.Sub(s.CreatedAt) < time.Minute
 }
 
 // waits reports whether a buyer of a sale in a state has something to wait for: money may still come.

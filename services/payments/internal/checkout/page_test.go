@@ -145,6 +145,25 @@ func TestPage_anOpenPageMakesTheSaleDue(t *testing.T) {
 	}
 }
 
+// A charge that is being made is not asked about before its provider can know it; later it is.
+func TestPage_aSaleWithoutChargeIsLeftAloneAtFirst(t *testing.T) {
+	s := open(t, nil)
+	sale := s.sale(func(x *store.Sale) { x.Charge, x.QRExpiresAt = store.Charge{Reference: x.ID.String()}, nil })
+	noted := func() bool {
+		s.ask("GET", "/pay/"+sale.PageKey)
+		look, err := s.Store.GetLook(t.Context(), store.Key{MerchantID: s.merchant, PaymentID: sale.ID})
+		must(t, err)
+		return look.BuyerUntil != nil
+	}
+	if noted() {
+		t.Error("asked about at once")
+	}
+	s.pass(2 * time.Minute)
+	if !noted() {
+		t.Error("never asked about")
+	}
+}
+
 func TestPage_machinesSeeNothingAndCountForNothing(t *testing.T) {
 	s := open(t, nil)
 	sale := s.sale(nil)
@@ -166,6 +185,9 @@ func TestPage_machinesSeeNothingAndCountForNothing(t *testing.T) {
 	}
 	if a := s.ask("POST", "/pay/"+sale.PageKey, "User-Agent", "curl/8"); a.code != 200 || !strings.Contains(a.body, emv) {
 		t.Errorf("who is taken for a machine has no way in: %d", a.code)
+	}
+	if a := s.ask("GET", "/pay/"+sale.PageKey, "User-Agent", "curl/8", partHeader, "main"); a.code != 200 || !strings.Contains(a.body, emv) {
+		t.Errorf("an open page of who is taken for a machine does not stay open: %d %s", a.code, a.body)
 	}
 	if a := s.ask("DELETE", "/pay/"+sale.PageKey); a.code != 405 || a.header.Get("Allow") == "" {
 		t.Errorf("DELETE: %d", a.code)

@@ -52,6 +52,12 @@ func newDocument(version string) (*document, error) {
 		path, operation := webhookOperation(n, problem)
 		paths[path] = map[string]any{"post": operation}
 	}
+	if tags, ok := doc["tags"].([]any); ok {
+		doc["tags"] = append(tags, map[string]any{"name": pagesTag, "description": "Pages for buyers and visitors, without an API key."})
+	}
+	for path, operation := range pageOperations() {
+		paths[path] = map[string]any{"get": operation}
+	}
 	doc["tags"] = usedTags(doc["tags"], paths)
 
 	out := &document{}
@@ -100,6 +106,31 @@ func webhookOperation(n int, problem any) (path string, operation map[string]any
 		"responses": map[string]any{"default": problem, "200": map[string]any{"description": "Stored.", "schema": map[string]any{"type": "object",
 			"properties": map[string]any{"received": map[string]any{"type": "boolean"}, "id": map[string]any{"type": "string"},
 				"duplicate": map[string]any{"type": "boolean", "description": "Whether the same bytes were there already."}}}}},
+	}
+}
+
+const pagesTag = "Pages"
+
+// pageOperations describes what people open.
+func pageOperations() map[string]any {
+	page := func(id, about, parameter, parameterAbout, produces string, responses map[string]any) map[string]any {
+		responses["default"] = map[string]any{"description": "A page for people that says what went wrong."}
+		return map[string]any{"summary": about, "operationId": id, "tags": []any{pagesTag}, "security": []any{}, "produces": []any{produces},
+			"parameters": []any{map[string]any{"name": parameter, "in": "path", "required": true, "type": "string", "description": parameterAbout}},
+			"responses":  responses}
+	}
+	answer := func(about string) map[string]any { return map[string]any{"description": about} }
+	return map[string]any{
+		"/pay/{key}": page("Pages_Pay", "The buyer's checkout page, whose whole address is a payment's pay_url: the code until it is paid, then the way to "+
+			"what was bought. An open page makes the sale due within the provider's rule.", "key", "The last part of pay_url.", "text/html",
+			map[string]any{"200": answer("The page."), "404": answer("Whatever names no sale."), "429": answer("Too many wrong keys from one address.")}),
+		"/pay/{key}/events": page("Pages_PayEvents", "What an open checkout page listens to: server-sent events `change`, whose id is a version, resumed by "+
+			"Last-Event-ID or `since`. They hold nothing of the sale: read the page again.", "key", "The last part of pay_url.", "text/event-stream",
+			map[string]any{"200": answer("The stream; open it again when it ends."), "404": answer("Whatever names no sale."), "503": answer("Too many pages wait; ask the page now and then.")}),
+		"/go/{slug}": page("Pages_Go", "A link for ads: keeps UTMs, fbclid, cookies, address, agent and time of the click and forwards to the bot with a token "+
+			"(?start=), also set as the cookie baixa_click. Programs, and everyone while clicks cannot be kept, are forwarded without one.",
+			"slug", "Of the click link.", "text/html",
+			map[string]any{"302": answer("To https://t.me/{bot}."), "404": answer("No such link."), "503": answer("The link is not known and the database is away.")}),
 	}
 }
 

@@ -62,6 +62,15 @@ func TestDocument_describesWhatIsServed(t *testing.T) {
 	}
 }
 
+func TestNew_pagesForPeople(t *testing.T) {
+	h := build(t, store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema)))
+	for path, want := range map[string]int{"/pay/x": 200, "/pay/x/events": 200, "/go/x": 200, "/pay": 404, "/go": 404, "/payx": 404} {
+		if a := h.do(t, "GET", path, nil); a.status != want || want == 200 && a.body != "a page under "+path || a.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 func TestNew_answersProbes(t *testing.T) {
 	h := build(t, store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema)))
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200} {

@@ -134,7 +134,8 @@ func build(t *testing.T, s *store.Store) *house {
 			paymentsv1.RegisterWebhookServiceServer(r, hooks)
 		},
 		Status: func(err error) error { return rpcerr.Final(err, nil) }}, rpc.ClientConfig{})
-	handler, err := New(Config{Conn: conn, Webhooks: hooks, Headers: h.inbox.Headers, Version: "1.2.3",
+	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("a page under " + r.URL.Path)) })
+	handler, err := New(Config{Conn: conn, Pay: pages, Go: pages, Webhooks: hooks, Headers: h.inbox.Headers, Version: "1.2.3",
 		Ready: func(ctx context.Context) error { return h.ready(ctx) }, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, err)
 	server := httptest.NewServer(handler)
