@@ -29,7 +29,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
 	Trust    trustCmd    `cmd:"" help:"What the webhooks of each account are worth, by its own history."`
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
-	Review   reviewCmd   `cmd:"" help:"Accept or refuse a sale that waits for a person."`
+	Review   reviewCmd   `cmd:"" help:"List, accept or refuse sales that wait for a person."`
 	Endpoint endpointCmd `cmd:"" help:"Webhooks to your own systems: make endpoints, test them, send again."`
 	Resend   resendCmd   `cmd:"" help:"Send a buyer's link again, or a new one, and print it."`
 	Notify   notifyCmd   `cmd:"" help:"Try what tells owners."`
@@ -42,6 +42,7 @@ type cli struct {
 	Policy     policyCmd     `cmd:"" help:"Show and change how sales are decided and how often providers are asked."`
 	Prove      proveCmd      `cmd:"" help:"Read the whole history and prove that everything follows from it; exit 1 when not."`
 	Statistics statisticsCmd `cmd:"" help:"Show, prove and rebuild the statistics; set commissions."`
+	Webhook    webhookCmd    `cmd:"" help:"List what providers posted, and read it again."`
 }
 
 func main() {

@@ -4,19 +4,28 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/baixapay/baixa/internal/config"
+)
+
+// How long webhooks are kept to be read again, and wait for a sale, where nobody said otherwise.
+const (
+	DefaultKeepWebhooks = 30 * 24 * time.Hour
+	DefaultParkFor      = 30 * 24 * time.Hour
 )
 
 // Config is the payments service's settings. The zero value with a DSN is a good one. The names in env tags are relative: embed it
 // with an envprefix such as BAIXA_PAYMENTS_.
 type Config struct {
-	DSN            string   `name:"dsn" env:"DSN" help:"PostgreSQL of this service, postgres://…; the service works in its schema as its role." placeholder:"DSN"`
-	MaxConns       int32    `name:"max-conns" env:"MAX_CONNS" default:"12" help:"Most connections to PostgreSQL."`
-	PublicURL      string   `name:"public-url" env:"PUBLIC_URL" help:"Where providers and buyers reach this service, https://…: webhooks are told to come there, and sales have links to their checkout pages. Empty: neither." placeholder:"URL"`
-	TrustedProxies []string `name:"trusted-proxies" env:"TRUSTED_PROXIES" help:"Addresses or networks of proxies whose forwarding headers are believed." placeholder:"CIDR"`
-	WebhookHeaders []string `name:"webhook-headers" env:"WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones. Those that accounts name for their secrets are kept without being named here." placeholder:"NAME"`
-	Version        string   `kong:"-"` // of the binary, told by the API's description
+	DSN            string        `name:"dsn" env:"DSN" help:"PostgreSQL of this service, postgres://…; the service works in its schema as its role." placeholder:"DSN"`
+	MaxConns       int32         `name:"max-conns" env:"MAX_CONNS" default:"12" help:"Most connections to PostgreSQL."`
+	PublicURL      string        `name:"public-url" env:"PUBLIC_URL" help:"Where providers and buyers reach this service, https://…: webhooks are told to come there, and sales have links to their checkout pages. Empty: neither." placeholder:"URL"`
+	TrustedProxies []string      `name:"trusted-proxies" env:"TRUSTED_PROXIES" help:"Addresses or networks of proxies whose forwarding headers are believed." placeholder:"CIDR"`
+	WebhookHeaders []string      `name:"webhook-headers" env:"WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones. Those that accounts name for their secrets are kept without being named here." placeholder:"NAME"`
+	KeepWebhooks   time.Duration `name:"keep-webhooks" env:"KEEP_WEBHOOKS" default:"720h" help:"How long webhooks' sealed bytes are kept to be read again; 0s is for ever."`
+	ParkFor        time.Duration `name:"park-for" env:"PARK_FOR" default:"720h" help:"How long a webhook waits for a sale with its identifiers; 0s is for ever."`
+	Version        string        `kong:"-"` // of the binary, told by the API's description
 }
 
 // Check implements config.Checker.
@@ -25,6 +34,8 @@ func (c *Config) Check(r *config.Report) {
 		r.Want(&c.DSN, false, "a PostgreSQL address such as postgres://user:password@host:5432/database")
 	}
 	r.Want(&c.MaxConns, c.MaxConns >= 0, "a positive number")
+	r.Want(&c.KeepWebhooks, c.KeepWebhooks == 0 || c.KeepWebhooks >= 24*time.Hour, "0s or at least 24h: what is purged cannot be read again")
+	r.Want(&c.ParkFor, c.ParkFor == 0 || c.ParkFor >= time.Hour, "0s or at least 1h")
 	r.Want(&c.PublicURL, c.PublicURL == "" || isHost(c.PublicURL), "https://host without a path")
 	for _, text := range c.TrustedProxies {
 		if _, ok := network(text); !ok {

@@ -159,7 +159,8 @@ func (s *Stack) wire(ctx context.Context, dsn string, signer *auth.Signer, seale
 		return nil, err
 	}
 	s.add("notifier", n.Run, n.Close)
-	s.payments, err = payments.New(ctx, payments.Config{DSN: dsn, PublicURL: s.PublicURL, TrustedProxies: c.TrustedProxies, Version: c.Version, WebhookHeaders: c.WebhookHeaders},
+	s.payments, err = payments.New(ctx, payments.Config{DSN: dsn, PublicURL: s.PublicURL, TrustedProxies: c.TrustedProxies, Version: c.Version, WebhookHeaders: c.WebhookHeaders,
+		KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor},
 		payments.Deps{Listeners: []net.Listener{front}, Gateways: conns["gateways"], Delivery: conns["delivery"], Notifier: conns["notifier"], Signer: signer, Sealer: sealer})
 	if err != nil {
 		return nil, err

@@ -57,6 +57,10 @@ func (b *book) enter(e Entry) {
 	if p.knows(e) {
 		return
 	}
+	e, drop := p.flood(e)
+	if drop {
+		return
+	}
 	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.AccountID, p.sale.Provider)
 	p.note(e)
 	if e.Charge != nil {

@@ -32,6 +32,8 @@ SELECT id, provider, digest, account_key, sale_key, body, content_type, headers:
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
   AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at)
 ON CONFLICT (digest) DO UPDATE SET copies = h.copies + 1, last_copy_at = EXCLUDED.received_at,
+    body = CASE WHEN h.purged_at IS NULL THEN h.body ELSE EXCLUDED.body END,
+    headers = CASE WHEN h.purged_at IS NULL THEN h.headers ELSE EXCLUDED.headers END, purged_at = NULL,
     state = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN 'new' ELSE h.state END,
     due_at = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN EXCLUDED.due_at ELSE h.due_at END
 RETURNING digest, id`

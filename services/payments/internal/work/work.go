@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
@@ -28,7 +29,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// Config is what the workers need. All fields but Habits, Refresh and Now are required.
+// Config is what the workers need. All fields but Habits, KeepWebhooks, ParkFor, Refresh and Now are required.
 type Config struct {
 	Store    *store.Store
 	Ledger   *ledger.Ledger
@@ -42,6 +43,8 @@ type Config struct {
 	Provider func(string) (string, bool)
 	// Habits is what the ledger is told of webhooks' habits; nil: it is told nothing.
 	Habits *Habits
+	// KeepWebhooks is how long webhooks' bytes are kept, ParkFor how long one waits for its sale; zero is for ever.
+	KeepWebhooks, ParkFor time.Duration
 	// Refresh reads policies that were changed. Nil: there are none to read.
 	Refresh func(context.Context) error
 	// Now is the clock. Nil means time.Now.
@@ -111,6 +114,8 @@ type Worker struct {
 	watched atomic.Pointer[time.Time]
 	alive   context.Context // of calls that outlast the batch that began them
 	kill    context.CancelFunc
+	// purged is up to which webhook bytes were removed; keepHouse's alone.
+	purged uuid.UUID
 }
 
 // New checks the configuration.
@@ -147,6 +152,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add(NameAlerts, loop(w, NameAlerts, w.alarm, 2, 20, 0, w.claimAlerts, w.alertOwners))
 	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, 0, w.claimDigests, w.digests))
 	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, 0, w.claimWatch, w.watch))
+	g.Add("keep", w.keepHouse)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
 	err := g.Run(ctx)
