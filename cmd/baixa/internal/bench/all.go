@@ -11,6 +11,7 @@ func All() []Bench {
 		claim(),
 		flow(),
 		memory(),
+		sockets(),
 		gatewayLooks(),
 	}
 }
