@@ -27,6 +27,7 @@ type cli struct {
 	Keyset   keysetCmd   `cmd:"" help:"Write a new keyset and service key for separate services."`
 	Explain  explainCmd  `cmd:"" help:"Tell the story of a sale, found by any id."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong and what to do; exit 1 when something is."`
+	Backfill backfillCmd `cmd:"" help:"Ask again about exactly the sales that a time of trouble touched."`
 	Trust    trustCmd    `cmd:"" help:"What the webhooks of each account are worth, by its own history."`
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
 	Review   reviewCmd   `cmd:"" help:"List, accept or refuse sales that wait for a person."`

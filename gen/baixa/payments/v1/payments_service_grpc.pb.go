@@ -30,6 +30,9 @@ const (
 	PaymentsService_ListPaymentEvents_FullMethodName     = "/baixa.payments.v1.PaymentsService/ListPaymentEvents"
 	PaymentsService_ExplainPayment_FullMethodName        = "/baixa.payments.v1.PaymentsService/ExplainPayment"
 	PaymentsService_GetStatistics_FullMethodName         = "/baixa.payments.v1.PaymentsService/GetStatistics"
+	PaymentsService_StartBackfill_FullMethodName         = "/baixa.payments.v1.PaymentsService/StartBackfill"
+	PaymentsService_GetBackfill_FullMethodName           = "/baixa.payments.v1.PaymentsService/GetBackfill"
+	PaymentsService_CancelBackfill_FullMethodName        = "/baixa.payments.v1.PaymentsService/CancelBackfill"
 	PaymentsService_ListTrust_FullMethodName             = "/baixa.payments.v1.PaymentsService/ListTrust"
 	PaymentsService_Diagnose_FullMethodName              = "/baixa.payments.v1.PaymentsService/Diagnose"
 )
@@ -83,6 +86,17 @@ type PaymentsServiceClient interface {
 	ExplainPayment(ctx context.Context, in *ExplainPaymentRequest, opts ...grpc.CallOption) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error)
+	// StartBackfill asks again about exactly the sales that a time touched: made in it, pending in it, or with a webhook in it; those refunded or
+	// charged back are left out.
+	//
+	// Effect: the sales are made due a few at a time, behind what is going on, never faster than the provider's rule nor over the budget. It goes
+	// on by itself, also when processes die. Idempotency key: the time and filters while it runs: the same call again returns the running one. Codes:
+	// INVALID_ARGUMENT, NOT_FOUND (merchant), FAILED_PRECONDITION (another backfill over a part of the same sales is running; the message names it).
+	StartBackfill(ctx context.Context, in *StartBackfillRequest, opts ...grpc.CallOption) (*StartBackfillResponse, error)
+	// GetBackfill tells how far a backfill is. Codes: NOT_FOUND.
+	GetBackfill(ctx context.Context, in *GetBackfillRequest, opts ...grpc.CallOption) (*GetBackfillResponse, error)
+	// CancelBackfill ends a backfill; what was made due stays so. One that has ended stays as it is. Codes: NOT_FOUND.
+	CancelBackfill(ctx context.Context, in *CancelBackfillRequest, opts ...grpc.CallOption) (*CancelBackfillResponse, error)
 	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
 	ListTrust(ctx context.Context, in *ListTrustRequest, opts ...grpc.CallOption) (*ListTrustResponse, error)
 	// Diagnose looks at the whole system and says in words what is wrong and what to do.
@@ -207,6 +221,36 @@ func (c *paymentsServiceClient) GetStatistics(ctx context.Context, in *GetStatis
 	return out, nil
 }
 
+func (c *paymentsServiceClient) StartBackfill(ctx context.Context, in *StartBackfillRequest, opts ...grpc.CallOption) (*StartBackfillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartBackfillResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_StartBackfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentsServiceClient) GetBackfill(ctx context.Context, in *GetBackfillRequest, opts ...grpc.CallOption) (*GetBackfillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBackfillResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_GetBackfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentsServiceClient) CancelBackfill(ctx context.Context, in *CancelBackfillRequest, opts ...grpc.CallOption) (*CancelBackfillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelBackfillResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_CancelBackfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *paymentsServiceClient) ListTrust(ctx context.Context, in *ListTrustRequest, opts ...grpc.CallOption) (*ListTrustResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListTrustResponse)
@@ -276,6 +320,17 @@ type PaymentsServiceServer interface {
 	ExplainPayment(context.Context, *ExplainPaymentRequest) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error)
+	// StartBackfill asks again about exactly the sales that a time touched: made in it, pending in it, or with a webhook in it; those refunded or
+	// charged back are left out.
+	//
+	// Effect: the sales are made due a few at a time, behind what is going on, never faster than the provider's rule nor over the budget. It goes
+	// on by itself, also when processes die. Idempotency key: the time and filters while it runs: the same call again returns the running one. Codes:
+	// INVALID_ARGUMENT, NOT_FOUND (merchant), FAILED_PRECONDITION (another backfill over a part of the same sales is running; the message names it).
+	StartBackfill(context.Context, *StartBackfillRequest) (*StartBackfillResponse, error)
+	// GetBackfill tells how far a backfill is. Codes: NOT_FOUND.
+	GetBackfill(context.Context, *GetBackfillRequest) (*GetBackfillResponse, error)
+	// CancelBackfill ends a backfill; what was made due stays so. One that has ended stays as it is. Codes: NOT_FOUND.
+	CancelBackfill(context.Context, *CancelBackfillRequest) (*CancelBackfillResponse, error)
 	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
 	ListTrust(context.Context, *ListTrustRequest) (*ListTrustResponse, error)
 	// Diagnose looks at the whole system and says in words what is wrong and what to do.
@@ -322,6 +377,15 @@ func (UnimplementedPaymentsServiceServer) ExplainPayment(context.Context, *Expla
 }
 func (UnimplementedPaymentsServiceServer) GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatistics not implemented")
+}
+func (UnimplementedPaymentsServiceServer) StartBackfill(context.Context, *StartBackfillRequest) (*StartBackfillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartBackfill not implemented")
+}
+func (UnimplementedPaymentsServiceServer) GetBackfill(context.Context, *GetBackfillRequest) (*GetBackfillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBackfill not implemented")
+}
+func (UnimplementedPaymentsServiceServer) CancelBackfill(context.Context, *CancelBackfillRequest) (*CancelBackfillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelBackfill not implemented")
 }
 func (UnimplementedPaymentsServiceServer) ListTrust(context.Context, *ListTrustRequest) (*ListTrustResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTrust not implemented")
@@ -548,6 +612,60 @@ func _PaymentsService_GetStatistics_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentsService_StartBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartBackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).StartBackfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_StartBackfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).StartBackfill(ctx, req.(*StartBackfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PaymentsService_GetBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).GetBackfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_GetBackfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).GetBackfill(ctx, req.(*GetBackfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PaymentsService_CancelBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelBackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).CancelBackfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_CancelBackfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).CancelBackfill(ctx, req.(*CancelBackfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentsService_ListTrust_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListTrustRequest)
 	if err := dec(in); err != nil {
@@ -634,6 +752,18 @@ var PaymentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatistics",
 			Handler:    _PaymentsService_GetStatistics_Handler,
+		},
+		{
+			MethodName: "StartBackfill",
+			Handler:    _PaymentsService_StartBackfill_Handler,
+		},
+		{
+			MethodName: "GetBackfill",
+			Handler:    _PaymentsService_GetBackfill_Handler,
+		},
+		{
+			MethodName: "CancelBackfill",
+			Handler:    _PaymentsService_CancelBackfill_Handler,
 		},
 		{
 			MethodName: "ListTrust",

@@ -29,6 +29,8 @@ type desk struct {
 	gateways *gatewaystest.Fake
 	pool     *pgtest.DB
 	one, two seller
+	// aBackfill is the id that calls about a backfill name.
+	aBackfill string
 }
 
 // seller is a merchant with a bot and an account, and the caller that its key is.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/internal/auth"
@@ -55,6 +57,18 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 		},
 		"GetStatistics": func(ctx context.Context) error {
 			_, err := d.GetStatistics(ctx, &paymentsv1.GetStatisticsRequest{MerchantId: about.id})
+			return err
+		},
+		"StartBackfill": func(ctx context.Context) error {
+			_, err := d.StartBackfill(ctx, &paymentsv1.StartBackfillRequest{MerchantId: about.id, From: timestamppb.New(pixDay), To: timestamppb.New(pixDay.Add(time.Hour))})
+			return err
+		},
+		"GetBackfill": func(ctx context.Context) error {
+			_, err := d.GetBackfill(ctx, &paymentsv1.GetBackfillRequest{BackfillId: d.aBackfill})
+			return err
+		},
+		"CancelBackfill": func(ctx context.Context) error {
+			_, err := d.CancelBackfill(ctx, &paymentsv1.CancelBackfillRequest{BackfillId: d.aBackfill})
 			return err
 		},
 		"ListTrust": func(ctx context.Context) error {
@@ -137,8 +151,13 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 	}
 	d.issued(d.one, sale)
 	d.alerted()
+	begun, err := d.StartBackfill(d.one.ctx, &paymentsv1.StartBackfillRequest{From: timestamppb.New(d.Now().Add(-9 * time.Hour)), To: timestamppb.New(d.Now().Add(-8 * time.Hour))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.aBackfill = begun.GetBackfill().GetId()
 	before := d.everything()
-	unscoped := map[string]bool{"GetPayment": true, "RecheckPayment": true, "ReviewPayment": true, "ResendDelivery": true, "ListPaymentEvents": true, "RevokeAPIKey": true}
+	unscoped := map[string]bool{"GetBackfill": true, "CancelBackfill": true, "GetPayment": true, "RecheckPayment": true, "ReviewPayment": true, "ResendDelivery": true, "ListPaymentEvents": true, "RevokeAPIKey": true}
 	for name, call := range d.calls(sale, key.GetKey().GetId()) {
 		want := codes.PermissionDenied
 		if unscoped[name] {
@@ -178,13 +197,15 @@ func TestTenancy_everyCallByEveryone(t *testing.T) {
 func TestTenancy_unknownIDsAreNotFoundAndOddOnesRefused(t *testing.T) {
 	d := newDesk(t)
 	d.alerted()
+	d.aBackfill = unknownID()
 	for name, call := range d.calls(unknownID(), unknownID()) {
 		if code, _ := said(call(d.operator())); code != codes.OK && code != codes.NotFound {
 			t.Errorf("%s of what is nowhere: %v", name, code)
 		}
 	}
+	d.aBackfill = "1"
 	for name, call := range d.calls("1", "1") {
-		if code, fields := said(call(d.operator())); code == codes.InvalidArgument && fields != "payment_id" && fields != "key_id" || code == codes.Internal {
+		if code, fields := said(call(d.operator())); code == codes.InvalidArgument && fields != "payment_id" && fields != "key_id" && fields != "backfill_id" || code == codes.Internal {
 			t.Errorf("%s with an odd id: %v names %q", name, code, fields)
 		}
 	}
@@ -295,3 +316,6 @@ func TestNew_namesWhatIsMissing(t *testing.T) {
 		t.Error("an empty configuration was taken")
 	}
 }
+
+// pixDay is a day long gone.
+var pixDay = time.Date(2025, 12, 5, 0, 0, 0, 0, time.UTC)
