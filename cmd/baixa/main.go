@@ -39,6 +39,9 @@ type cli struct {
 	Sim      simCmd      `cmd:"" help:"The simulators of providers, Telegram and Meta alone."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
+	// What a provider says of the same sales.
+	Reconcile reconcileCmd `cmd:"" help:"Compare a provider's statement with what is known here; exit 1 when something differs."`
+
 	// What is true, and how it is decided.
 	Policy     policyCmd     `cmd:"" help:"Show and change how sales are decided and how often providers are asked."`
 	Prove      proveCmd      `cmd:"" help:"Read the whole history and prove that everything follows from it; exit 1 when not."`

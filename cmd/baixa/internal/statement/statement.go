@@ -1,0 +1,281 @@
+// Package statement reads what a provider or a bank exports of an account: CSV in any of the usual shapes. It finds out the encoding (UTF-8
+// with or without a mark, Windows-1252), the separator (; , or tab) and the columns by their names in Portuguese or English.
+//
+// It refuses to guess a value: what cannot be what its column should hold is a problem with line and column, and the value is not repeated,
+// for it may be somebody's data.
+package statement
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/baixapay/baixa/internal/money"
+)
+
+// Status is what a line says of a charge.
+type Status string
+
+// The statuses.
+const (
+	Paid     Status = "paid"
+	Pending  Status = "pending"
+	Failed   Status = "failed"
+	Refunded Status = "refunded"
+)
+
+// Line is one charge of a statement.
+type Line struct {
+	Number int      // the line in the file, from 1
+	IDs    []string // whatever names the charge, at least one
+	Status Status
+	Amount *money.Amount // nil when the statement has none
+	At     *time.Time    // nil when it has none
+}
+
+// Problem is a line that cannot be read.
+type Problem struct {
+	Line   int
+	Column string // empty when it is the whole line
+	Want   string
+}
+
+// Error is "line 7, column valor: expected …".
+func (p Problem) Error() string {
+	if p.Column == "" {
+		return fmt.Sprintf("line %d: %s", p.Line, p.Want)
+	}
+	return fmt.Sprintf("line %d, column %s: %s", p.Line, p.Column, p.Want)
+}
+
+// names are the columns that are found by themselves. An id may be in several.
+var names = map[string][]string{
+	"id": {"id", "transaction_id", "id da transacao", "id_transacao", "transacao", "codigo", "hash", "transaction_hash", "reference", "referencia", "external_id",
+		"txid", "e2e", "end_to_end_id", "endtoendid", "id end to end", "charge_id"},
+	"amount": {"amount", "valor", "valor bruto", "value", "total", "valor_total", "valor (r$)"},
+	"status": {"status", "situacao", "estado", "state"},
+	"at": {"paid_at", "data do pagamento", "data_pagamento", "data pagamento", "data", "date", "data/hora", "data e hora", "pago em", "created_at",
+		"data de criacao", "criado em"},
+}
+
+var words = map[string]Status{"paid": Paid, "pago": Paid, "paga": Paid, "approved": Paid, "aprovado": Paid, "aprovada": Paid, "completed": Paid, "concluido": Paid,
+	"concluida": Paid, "confirmed": Paid, "confirmado": Paid, "recebido": Paid, "recebida": Paid, "liquidado": Paid, "pending": Pending, "pendente": Pending,
+	"waiting": Pending, "waiting_payment": Pending, "aguardando": Pending, "aguardando pagamento": Pending, "created": Pending, "processing": Pending,
+	"em processamento": Pending, "failed": Failed, "falhou": Failed, "refused": Failed, "recusado": Failed, "recusada": Failed, "cancelado": Failed,
+	"cancelada": Failed, "canceled": Failed, "cancelled": Failed, "expired": Failed, "expirado": Failed, "expirada": Failed, "refunded": Refunded,
+	"estornado": Refunded, "estornada": Refunded, "reembolsado": Refunded, "reembolsada": Refunded, "devolvido": Refunded, "chargeback": Refunded,
+	"chargedback": Refunded}
+
+// Options say what cannot be found out.
+type Options struct {
+	// Columns maps "id", "amount", "status" or "at" to a column's name in the file, before what is found by itself.
+	Columns map[string]string
+	// Centavos means that amounts are whole centavos.
+	Centavos bool
+}
+
+// Read reads a whole statement. Lines and problems come in the file's order; err means that the file is none.
+func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) {
+	raw, err := io.ReadAll(io.LimitReader(r, 256<<20))
+	if err != nil {
+		return nil, nil, err
+	}
+	text := decode(raw)
+	first, _, _ := strings.Cut(text, "\n")
+	c := csv.NewReader(strings.NewReader(text))
+	c.Comma, c.FieldsPerRecord, c.LazyQuotes = separator(first), -1, true
+	header, err := c.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("line 1: expected a header with the columns' names, found an empty file")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("line 1: expected a CSV header: %w", err)
+	}
+	columns, err := find(header, o.Columns)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		fields, err := c.Read()
+		if errors.Is(err, io.EOF) {
+			return lines, problems, nil
+		}
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			problems = append(problems, Problem{parse.StartLine, "", "expected CSV: " + parse.Err.Error()})
+			continue
+		}
+		if err != nil {
+			return lines, problems, err
+		}
+		n, _ := c.FieldPos(0)
+		if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
+			continue
+		}
+		if len(fields) != len(header) {
+			problems = append(problems, Problem{n, "", fmt.Sprintf("expected %d columns as in the header, found %d", len(header), len(fields))})
+			continue
+		}
+		line, bad := read(n, header, fields, columns, o)
+		if problems = append(problems, bad...); len(bad) == 0 {
+			lines = append(lines, line)
+		}
+	}
+}
+
+func read(n int, header, fields []string, columns map[string][]int, o Options) (Line, []Problem) {
+	l := Line{Number: n, Status: Paid}
+	var bad []Problem
+	get := func(kind string) (value, column string) {
+		if i := columns[kind]; len(i) > 0 {
+			return strings.TrimSpace(fields[i[0]]), strings.TrimSpace(header[i[0]])
+		}
+		return "", ""
+	}
+	for _, i := range columns["id"] {
+		if id := strings.TrimSpace(fields[i]); id != "" && !slices.Contains(l.IDs, id) {
+			l.IDs = append(l.IDs, id)
+		}
+	}
+	if len(l.IDs) == 0 {
+		bad = append(bad, Problem{n, strings.TrimSpace(header[columns["id"][0]]), "expected the charge's id, found nothing"})
+	}
+	if text, column := get("amount"); text != "" {
+		a, ok := parseAmount(text, o.Centavos)
+		if !ok {
+			bad = append(bad, Problem{n, column, "expected an amount above zero such as 19,90, 1.234,56 or 19.90 (whole centavos with --centavos)"})
+		}
+		l.Amount = &a
+	}
+	if text, column := get("status"); text != "" {
+		s, ok := words[plain(text)]
+		if !ok {
+			bad = append(bad, Problem{n, column, "expected a known status such as pago, pendente, recusado, estornado or paid, pending, refused, refunded"})
+		}
+		l.Status = s
+	}
+	if text, column := get("at"); text != "" {
+		at, ok := parseTime(text)
+		if !ok {
+			bad = append(bad, Problem{n, column, "expected a date such as 20/11/2026, 20/11/2026 14:03 or 2026-11-20 14:03:22"})
+		}
+		l.At = &at
+	}
+	return l, bad
+}
+
+// find finds the columns.
+func find(header []string, given map[string]string) (map[string][]int, error) {
+	out := map[string][]int{}
+	for kind, name := range given {
+		if names[kind] == nil {
+			return nil, fmt.Errorf("--column %s=…: expected id, amount, status or at", kind)
+		}
+		i := slices.IndexFunc(header, func(h string) bool { return plain(h) == plain(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("line 1: there is no column %q; the file has %s", name, strings.Join(header, ", "))
+		}
+		out[kind] = []int{i}
+	}
+	for kind, known := range names {
+		if out[kind] != nil {
+			continue
+		}
+		for _, name := range known { // in order of preference
+			if i := slices.IndexFunc(header, func(h string) bool { return plain(h) == name }); i >= 0 {
+				out[kind] = append(out[kind], i)
+			}
+		}
+	}
+	if out["id"] == nil {
+		return nil, fmt.Errorf("line 1: no column names the charge; say which with --column id=NAME. The file has %s", strings.Join(header, ", "))
+	}
+	return out, nil
+}
+
+// separator is the one that the header has most of.
+func separator(header string) rune {
+	best, most := ',', 0
+	for _, s := range []rune{';', '\t', ','} {
+		if n := strings.Count(header, string(s)); n > most {
+			best, most = s, n
+		}
+	}
+	return best
+}
+
+// decode is the file's text. What is no UTF-8 is Windows-1252, of which ISO-8859-1 is the part that texts use.
+func decode(raw []byte) string {
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	if utf8.Valid(raw) {
+		return string(raw)
+	}
+	const high = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
+	table := []rune(high)
+	var b strings.Builder
+	for _, c := range raw {
+		if c >= 0x80 && c < 0xa0 {
+			b.WriteRune(table[c-0x80])
+		} else {
+			b.WriteRune(rune(c))
+		}
+	}
+	return b.String()
+}
+
+var accents = strings.NewReplacer("á", "a", "à", "a", "ã", "a", "â", "a", "é", "e", "ê", "e", "í", "i", "ó", "o", "õ", "o", "ô", "o", "ú", "u", "ü", "u", "ç", "c")
+
+// plain is a name without case, accents and surrounding space.
+func plain(text string) string { return accents.Replace(strings.ToLower(strings.TrimSpace(text))) }
+
+func parseTime(text string) (time.Time, bool) {
+	brasilia := time.FixedZone("-03", -3*3600)
+	for _, layout := range []string{"02/01/2006 15:04:05", "02/01/2006 15:04", "02/01/2006", time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, brasilia); err == nil {
+			return t, true
+		}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return t, err == nil
+}
+
+// parseAmount reads reais with a decimal comma or point and thousands of the other kind.
+func parseAmount(text string, centavos bool) (money.Amount, bool) {
+	text = strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(text, "\u00a0", " "), "R$"))
+	if centavos {
+		a, err := money.ParseReais(text)
+		return a / 100, err == nil && a > 0 && !strings.ContainsAny(text, ".,")
+	}
+	comma, point := strings.LastIndex(text, ","), strings.LastIndex(text, ".")
+	switch {
+	case comma > point:
+		a, err := money.ParseBrazilian(text)
+		return a, err == nil && a > 0
+	case comma >= 0:
+		if strings.Count(text, ".") > 1 || !grouped(text[:point], ",") {
+			return 0, false
+		}
+		text = strings.ReplaceAll(text, ",", "")
+	case strings.Count(text, ".") > 1, point >= 0 && len(text)-point == 4: // 1.234 is a thousand or one and a bit: nobody knows
+		return 0, false
+	}
+	a, err := money.ParseReais(text)
+	return a, err == nil && a > 0
+}
+
+// grouped reports whether a whole number's thousands are set apart rightly, or not at all.
+func grouped(whole, by string) bool {
+	parts := strings.Split(whole, by)
+	for _, p := range parts[1:] {
+		if len(p) != 3 {
+			return false
+		}
+	}
+	return len(parts) == 1 || len(parts[0]) <= 3
+}
