@@ -30,6 +30,7 @@ import (
 type Fake struct {
 	notifierv1.UnimplementedNotifierServiceServer
 
+	access   accesses
 	mu       sync.Mutex
 	autoSend bool
 	delay    time.Duration
@@ -70,8 +71,11 @@ func (f *Fake) Conn(t testing.TB) *grpc.ClientConn {
 		t.Fatal(err)
 	}
 	s, err := rpc.NewServer(rpc.ServerConfig{Name: "notifiertest",
-		Register: func(r grpc.ServiceRegistrar) { notifierv1.RegisterNotifierServiceServer(r, f) },
-		Unary:    []grpc.UnaryServerInterceptor{signer.UnaryServer}, Stream: []grpc.StreamServerInterceptor{signer.StreamServer}})
+		Register: func(r grpc.ServiceRegistrar) {
+			notifierv1.RegisterNotifierServiceServer(r, f)
+			notifierv1.RegisterAccessServiceServer(r, &f.access)
+		},
+		Unary: []grpc.UnaryServerInterceptor{signer.UnaryServer}, Stream: []grpc.StreamServerInterceptor{signer.StreamServer}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // action is who must act and how, the most urgent first; empty when nobody must.
 func (t *teller) action() string {
-	return sentences(t.decideReview(), t.fixAccount(), t.fixAnswer(), t.reachBuyer(), t.giveAccess(), t.fixWork(), t.takeBack(), t.fixPurchase())
+	return sentences(t.decideReview(), t.fixAccount(), t.fixAnswer(), t.reachBuyer(), t.giveAccess(), t.fixGroup(), t.fixWork(), t.takeBack(), t.fixPurchase())
 }
 
 // decideReview asks for a decision and gives the amounts and the commands.
@@ -117,6 +117,25 @@ func (t *teller) reachBuyer() string {
 			"Operator: the delivery service did not accept this sale's data; see its log and pass the access on to the buyer.")
 	}
 	return ""
+}
+
+// fixGroup is about a group in disorder, until something went right again.
+func (t *teller) fixGroup() string {
+	reason := ""
+	for _, e := range t.Events {
+		switch e.Kind {
+		case payment.GroupFailed:
+			reason = e.Details["reason"]
+		case payment.GroupLinkReady, payment.GroupJoined, payment.GroupExtended, payment.GroupEnded, payment.GroupRemoved, payment.GroupRestored:
+			reason = ""
+		}
+	}
+	switch reason {
+	case "", "rate_limited", "telegram_unavailable", "rejected", "user_not_found": // passes by itself, or nobody can do anything
+		return ""
+	}
+	return t.say("Dono do bot: {reason:mend}. Depois o acesso continua sozinho.", "Bot owner: {reason:mend}. The access then goes on by itself.",
+		wording.Values{"reason": reason})
 }
 
 // manyAttempts is how many failures of one piece of work are more than a restart.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/baixapay/baixa/services/payments/internal/payment"
@@ -147,8 +148,13 @@ func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
 		news = OwnerNews{Type: "delivery_opened", Status: "opened"}
 	case payment.PurchaseSent:
 		news = OwnerNews{Type: "purchase_sent", Status: "sent"}
-	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.TokenFailed, payment.AccessMissing, payment.PixelPaused,
-		payment.PixelMissing:
+	case payment.GroupLinkReady: // the page must show it; a delivery that is still to be made asks by itself
+		b.enqueue(&p.sale, "group:"+strconv.Itoa(p.sale.EventCount), KindGroup, nil)
+		return
+	case payment.GroupJoined, payment.GroupExtended, payment.GroupEnded, payment.GroupRemoved, payment.GroupCancelled, payment.GroupRestored:
+		news = OwnerNews{Type: "access_update", Status: strings.TrimPrefix(string(kind), "group_"), Detail: details["reason"]}
+	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.TokenFailed, payment.GroupFailed, payment.GroupLate,
+		payment.AccessMissing, payment.PixelPaused, payment.PixelMissing:
 		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
 	default:
 		return
@@ -169,7 +175,7 @@ func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
 		b.work.Deliver = true
 	case KindOwner:
 		b.work.Owner = true
-	case KindRevoke, KindRestore, KindResend:
+	case KindRevoke, KindRestore, KindResend, KindGroup:
 		b.work.Token = true
 	}
 }

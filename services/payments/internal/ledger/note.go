@@ -14,6 +14,7 @@ const (
 	KindOwner   = "owner"   // an event for the owner's socket
 	KindRevoke  = "revoke"  // close the link
 	KindRestore = "restore" // open the link again
+	KindGroup   = "group"   // put the group's invite link onto the page
 	KindResend  = "resend"  // send the link again, or another one
 )
 

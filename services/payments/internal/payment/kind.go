@@ -34,6 +34,15 @@ const (
 	TokenRevoked     Kind = "token_revoked"       // the delivery link was closed
 	TokenRestored    Kind = "token_restored"      // the delivery link was opened again
 	TokenRegenerated Kind = "token_regenerated"   // the delivery link was made anew; the one before ended
+	GroupLinkReady   Kind = "group_link_ready"    // the buyer's invite link of the group is there, or a new one
+	GroupJoined      Kind = "group_joined"        // the buyer was seen in the group; the time counts from here
+	GroupExtended    Kind = "group_extended"      // the time counts from the end of another access, or its end was moved
+	GroupEnded       Kind = "group_ended"         // the time is over and the buyer stays by another access
+	GroupRemoved     Kind = "group_removed"       // the buyer was taken out of the group
+	GroupCancelled   Kind = "group_cancelled"     // the access ended before its time
+	GroupRestored    Kind = "group_restored"      // the access was given back
+	GroupFailed      Kind = "group_failed"        // something about the group must be mended by the owner
+	GroupLate        Kind = "group_late"          // the delivery went out before the group's link was there
 	AccessMissing    Kind = "access_missing"      // the delivery link leads nowhere: no address, or no key for the file
 	ResendOrdered    Kind = "resend_ordered"      // somebody asked for the link, or for it to be sent again
 	MessageQueued    Kind = "message_queued"      // a message to the buyer was handed to the notifier
@@ -90,6 +99,15 @@ func Vocabulary() []Meaning {
 		{TokenRevoked, false, "the delivery link was closed"},
 		{TokenRestored, false, "the delivery link was opened again"},
 		{TokenRegenerated, false, "the delivery link was made anew; the one before ended"},
+		{GroupLinkReady, false, "the buyer's invite link of the group is there, or a new one"},
+		{GroupJoined, false, "the buyer was seen in the group; the time counts from here"},
+		{GroupExtended, false, "the time counts from the end of another access, or its end was moved"},
+		{GroupEnded, false, "the time is over and the buyer stays by another access"},
+		{GroupRemoved, false, "the buyer was taken out of the group"},
+		{GroupCancelled, false, "the access ended before its time"},
+		{GroupRestored, false, "the access was given back"},
+		{GroupFailed, false, "something about the group must be mended by the owner"},
+		{GroupLate, false, "the delivery went out before the group's link was there"},
 		{AccessMissing, false, "the delivery link leads nowhere: no address, or no key for the file"},
 		{ResendOrdered, false, "somebody asked for the link, or for it to be sent again"},
 		{MessageQueued, false, "a message to the buyer was handed to the notifier"},

@@ -17,6 +17,7 @@ import (
 	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
 const (
@@ -45,6 +46,51 @@ func checkProduct(f *rpcerr.Fields, p *paymentsv1.Product) {
 		f.Require(err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" || u.Scheme == "tg"), "product.access_url", "a whole https:// address")
 		checkText(f, "product.access_url", p.GetAccessUrl(), 2048)
 	}
+}
+
+// units are a duration's, as the notifier and the database have them.
+var units = map[paymentsv1.DurationUnit]string{
+	paymentsv1.DurationUnit_DURATION_UNIT_HOURS: "hours", paymentsv1.DurationUnit_DURATION_UNIT_DAYS: "days", paymentsv1.DurationUnit_DURATION_UNIT_WEEKS: "weeks",
+	paymentsv1.DurationUnit_DURATION_UNIT_MONTHS: "months", paymentsv1.DurationUnit_DURATION_UNIT_FOREVER: "forever",
+}
+
+// checkGroup checks membership of a group: what is wrong here would only be found when somebody has paid.
+func checkGroup(f *rpcerr.Fields, p *paymentsv1.Product, b *paymentsv1.Buyer) {
+	g := p.GetGroup()
+	if g == nil {
+		return
+	}
+	f.Require(g.GetChatId() < 0 && g.GetChatId() > -(1<<52), "product.group.chat_id", "a group's or channel's id: a negative number such as -1001234567890")
+	f.Require(units[g.GetDurationUnit()] != "", "product.group.duration_unit", "DURATION_UNIT_HOURS, _DAYS, _WEEKS, _MONTHS or _FOREVER")
+	if g.GetDurationUnit() == paymentsv1.DurationUnit_DURATION_UNIT_FOREVER {
+		f.Require(g.GetDurationValue() == 0, "product.group.duration_value", "0 with DURATION_UNIT_FOREVER")
+	} else {
+		f.Require(g.GetDurationValue() >= 1 && g.GetDurationValue() <= 1000, "product.group.duration_value", "1 to 1000")
+	}
+	f.Require(p.GetAccessUrl() == "" && p.GetFileUrl() == "", "product.group", "no access_url and no file_url beside it: the access is the group's invite link")
+	f.Require(b.GetTelegramId() > 0, "buyer.telegram_id", "the buyer's Telegram id, a positive number: a group lets nobody else in")
+}
+
+// group is what is kept of it; nil for none.
+func group(g *paymentsv1.GroupAccess) *store.Group {
+	if g == nil {
+		return nil
+	}
+	return &store.Group{ChatID: g.GetChatId(), Unit: units[g.GetDurationUnit()], Value: g.GetDurationValue()}
+}
+
+// groupMessage is group's way back.
+func groupMessage(g *store.Group) *paymentsv1.GroupAccess {
+	if g == nil {
+		return nil
+	}
+	out := &paymentsv1.GroupAccess{ChatId: g.ChatID, DurationValue: g.Value}
+	for unit, text := range units {
+		if text == g.Unit {
+			out.DurationUnit = unit
+		}
+	}
+	return out
 }
 
 // checkFile checks an address that will be signed: delivery adds its own parameters to it and refuses what is odd.

@@ -72,6 +72,7 @@ func (s *Server) newPayment(ctx context.Context, r *paymentsv1.CreatePaymentRequ
 	var f rpcerr.Fields
 	amount := checkAmount(&f, r.GetAmount())
 	checkProduct(&f, r.GetProduct())
+	checkGroup(&f, r.GetProduct(), r.GetBuyer())
 	checkBuyer(&f, r.GetBuyer())
 	f.Require(r.GetIdempotencyKey() != "", "idempotency_key", "a text that is the same when this request is repeated, and only then")
 	checkText(&f, "idempotency_key", r.GetIdempotencyKey(), 100)

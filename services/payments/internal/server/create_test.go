@@ -260,15 +260,25 @@ func TestCreatePayment_badInputNamesEveryField(t *testing.T) {
 		code   codes.Code
 		fields string
 	}{
-		"no amount":         {func(r *paymentsv1.CreatePaymentRequest) { r.Amount = nil }, codes.InvalidArgument, "amount"},
-		"zero":              {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = 0 }, codes.InvalidArgument, "amount.centavos"},
-		"negative":          {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = -1 }, codes.InvalidArgument, "amount.centavos"},
-		"too much":          {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = 1 << 60 }, codes.InvalidArgument, "amount.centavos"},
-		"currency":          {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Currency = "USD" }, codes.InvalidArgument, "amount.currency"},
-		"no key":            {func(r *paymentsv1.CreatePaymentRequest) { r.IdempotencyKey = "" }, codes.InvalidArgument, "idempotency_key"},
-		"long key":          {func(r *paymentsv1.CreatePaymentRequest) { r.IdempotencyKey = strings.Repeat("k", 101) }, codes.InvalidArgument, "idempotency_key"},
-		"no product":        {func(r *paymentsv1.CreatePaymentRequest) { r.Product = nil }, codes.InvalidArgument, "product.name"},
-		"address":           {func(r *paymentsv1.CreatePaymentRequest) { r.Product.AccessUrl = "javascript:alert(1)" }, codes.InvalidArgument, "product.access_url"},
+		"no amount":   {func(r *paymentsv1.CreatePaymentRequest) { r.Amount = nil }, codes.InvalidArgument, "amount"},
+		"zero":        {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = 0 }, codes.InvalidArgument, "amount.centavos"},
+		"negative":    {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = -1 }, codes.InvalidArgument, "amount.centavos"},
+		"too much":    {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Centavos = 1 << 60 }, codes.InvalidArgument, "amount.centavos"},
+		"currency":    {func(r *paymentsv1.CreatePaymentRequest) { r.Amount.Currency = "USD" }, codes.InvalidArgument, "amount.currency"},
+		"no key":      {func(r *paymentsv1.CreatePaymentRequest) { r.IdempotencyKey = "" }, codes.InvalidArgument, "idempotency_key"},
+		"long key":    {func(r *paymentsv1.CreatePaymentRequest) { r.IdempotencyKey = strings.Repeat("k", 101) }, codes.InvalidArgument, "idempotency_key"},
+		"no product":  {func(r *paymentsv1.CreatePaymentRequest) { r.Product = nil }, codes.InvalidArgument, "product.name"},
+		"address":     {func(r *paymentsv1.CreatePaymentRequest) { r.Product.AccessUrl = "javascript:alert(1)" }, codes.InvalidArgument, "product.access_url"},
+		"group chat":  {inGroup(func(g *paymentsv1.GroupAccess, _ *paymentsv1.CreatePaymentRequest) { g.ChatId = 1001 }), codes.InvalidArgument, "product.group.chat_id"},
+		"group unit":  {inGroup(func(g *paymentsv1.GroupAccess, _ *paymentsv1.CreatePaymentRequest) { g.DurationUnit = 0 }), codes.InvalidArgument, "product.group.duration_unit"},
+		"group value": {inGroup(func(g *paymentsv1.GroupAccess, _ *paymentsv1.CreatePaymentRequest) { g.DurationValue = 0 }), codes.InvalidArgument, "product.group.duration_value"},
+		"group forever": {inGroup(func(g *paymentsv1.GroupAccess, _ *paymentsv1.CreatePaymentRequest) {
+			g.DurationUnit = paymentsv1.DurationUnit_DURATION_UNIT_FOREVER
+		}), codes.InvalidArgument, "product.group.duration_value"},
+		"group and address": {inGroup(func(_ *paymentsv1.GroupAccess, r *paymentsv1.CreatePaymentRequest) {
+			r.Product.AccessUrl = "https://x.example"
+		}), codes.InvalidArgument, "product.group"},
+		"group of nobody":   {inGroup(func(_ *paymentsv1.GroupAccess, r *paymentsv1.CreatePaymentRequest) { r.Buyer.TelegramId = 0 }), codes.InvalidArgument, "buyer.telegram_id"},
 		"zero byte":         {func(r *paymentsv1.CreatePaymentRequest) { r.Buyer.Name = "a\x00" }, codes.InvalidArgument, "buyer.name"},
 		"document":          {func(r *paymentsv1.CreatePaymentRequest) { r.Buyer.Document = "390.533.447-05" }, codes.InvalidArgument, "buyer.document"},
 		"telegram":          {func(r *paymentsv1.CreatePaymentRequest) { r.Buyer.TelegramId = 1 << 60 }, codes.InvalidArgument, "buyer.telegram_id"},
@@ -337,5 +347,31 @@ func TestCreatePayment_callerThatGoesAwayIsRecordedAllTheSame(t *testing.T) {
 	events, err := d.ListPaymentEvents(d.one.ctx, &paymentsv1.ListPaymentEventsRequest{PaymentId: list.GetPayments()[0].GetId()})
 	if err != nil || len(events.GetEvents()) != 2 || events.GetEvents()[1].GetKind() != "charge_unsure" {
 		t.Errorf("history: %v, %v", events, err)
+	}
+}
+
+// inGroup sells 30 days of a group and changes one thing about it.
+func inGroup(change func(*paymentsv1.GroupAccess, *paymentsv1.CreatePaymentRequest)) func(*paymentsv1.CreatePaymentRequest) {
+	return func(r *paymentsv1.CreatePaymentRequest) {
+		r.Product.Group = &paymentsv1.GroupAccess{ChatId: -1001234567890, DurationUnit: paymentsv1.DurationUnit_DURATION_UNIT_DAYS, DurationValue: 30}
+		change(r.Product.Group, r)
+	}
+}
+
+func TestCreatePayment_groupIsKept(t *testing.T) {
+	d := newDesk(t)
+	r := d.one.create("group")
+	inGroup(func(*paymentsv1.GroupAccess, *paymentsv1.CreatePaymentRequest) {})(r)
+	made, err := d.CreatePayment(d.one.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.GetPayment(d.one.ctx, &paymentsv1.GetPaymentRequest{PaymentId: made.GetPayment().GetId()})
+	if err != nil || !proto.Equal(got.GetPayment().GetProduct().GetGroup(), r.GetProduct().GetGroup()) {
+		t.Errorf("%v, %v", got.GetPayment().GetProduct(), err)
+	}
+	other := d.one.create("none")
+	if made, err = d.CreatePayment(d.one.ctx, other); err != nil || made.GetPayment().GetProduct().GetGroup() != nil {
+		t.Errorf("without: %v, %v", made.GetPayment().GetProduct(), err)
 	}
 }

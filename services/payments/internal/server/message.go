@@ -44,7 +44,7 @@ func (srv *Server) message(s store.Sale, next *time.Time) *paymentsv1.Payment {
 		Charge: &paymentsv1.Charge{Id: s.Charge.ID, Hash: s.Charge.Hash, Reference: s.Charge.Reference, CopyPaste: s.Charge.CopyPaste,
 			ExpiresAt: stamp(s.QRExpiresAt)},
 		Buyer:      &paymentsv1.Buyer{TelegramId: s.TelegramID, Name: s.BuyerName, Email: s.BuyerEmail, Phone: s.BuyerPhone},
-		Product:    &paymentsv1.Product{Name: s.ProductName, AccessUrl: s.AccessURL, FileUrl: s.FileURL, ContactText: s.ContactText},
+		Product:    &paymentsv1.Product{Name: s.ProductName, AccessUrl: s.AccessURL, FileUrl: s.FileURL, ContactText: s.ContactText, Group: groupMessage(s.Group)},
 		Tracking:   &typev1.Tracking{},
 		ExternalId: s.ExternalID, CreatedAt: timestamppb.New(s.CreatedAt), PaidAt: stamp(s.PaidAt), UpdatedAt: timestamppb.New(s.UpdatedAt),
 		BotExternalId: s.BotExternalID, PayUrl: srv.payURL(s.PageKey),

@@ -154,6 +154,7 @@ func (s *Server) opening(ctx context.Context, m payment.MerchantID, known bots, 
 	var f rpcerr.Fields
 	amount := checkAmount(&f, r.GetAmount())
 	checkProduct(&f, r.GetProduct())
+	checkGroup(&f, r.GetProduct(), r.GetBuyer())
 	checkBuyer(&f, r.GetBuyer())
 	charge := store.Charge{ID: strings.TrimSpace(r.GetCharge().GetId()), Hash: strings.TrimSpace(r.GetCharge().GetHash()),
 		Reference: strings.TrimSpace(r.GetCharge().GetReference()), CopyPaste: strings.TrimSpace(r.GetCharge().GetCopyPaste())}
@@ -208,7 +209,7 @@ func newSale(ctx context.Context, m payment.MerchantID, bot store.Bot, account p
 		Payment: payment.Payment{ID: payment.ID(newID()), MerchantID: m, State: payment.Pending, Amount: amount, Currency: money.BRL, CreatedAt: created.UTC()},
 		BotID:   bot.ID, BotExternalID: bot.ExternalID, AccountID: account, Provider: provider, SaleKey: auth.Random(), PageKey: auth.Random(),
 		TelegramID: buyer.GetTelegramId(), BuyerName: buyer.GetName(), BuyerEmail: buyer.GetEmail(), BuyerPhone: buyer.GetPhone(),
-		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), FileURL: product.GetFileUrl(), ContactText: product.GetContactText(),
+		ProductName: product.GetName(), AccessURL: product.GetAccessUrl(), FileURL: product.GetFileUrl(), ContactText: product.GetContactText(), Group: group(product.GetGroup()),
 		Traceparent: telemetry.Carrier(ctx)}
 }
 

@@ -81,19 +81,19 @@ const insertSales = `
 INSERT INTO payments (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
     buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at, event_count,
-    updated_at, page_key, file_url)
+    updated_at, page_key, file_url, group_access)
 SELECT merchant_id, id, bot_id, account_id, provider, state, facts::jsonb, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, NULLIF(external_id, ''), NULLIF(idempotency_key, ''), request_hash, telegram_id,
     buyer_name, buyer_email, buyer_phone, product_name, access_url, contact_text, tracking::jsonb, campaign, delivered_elsewhere,
-    traceparent, created_at, event_count, updated_at, page_key, file_url
+    traceparent, created_at, event_count, updated_at, page_key, file_url, NULLIF(group_access, '')::jsonb
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
     $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::bigint[],
     $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::bool[], $29::text[],
-    $30::timestamptz[], $31::int[], $32::timestamptz[], $33::text[], $34::text[]) WITH ORDINALITY
+    $30::timestamptz[], $31::int[], $32::timestamptz[], $33::text[], $34::text[], $35::text[]) WITH ORDINALITY
   AS w (merchant_id, id, bot_id, account_id, provider, state, facts, amount_centavos, currency, charge_id, charge_hash,
     charge_reference, copy_paste, qr_expires_at, sale_key, external_id, idempotency_key, request_hash, telegram_id, buyer_name,
     buyer_email, buyer_phone, product_name, access_url, contact_text, tracking, campaign, delivered_elsewhere, traceparent, created_at,
-    event_count, updated_at, page_key, file_url, n)
+    event_count, updated_at, page_key, file_url, group_access, n)
 ORDER BY merchant_id, external_id, idempotency_key, charge_hash, charge_id, charge_reference, n
 ON CONFLICT DO NOTHING
 RETURNING id`
@@ -102,7 +102,7 @@ RETURNING id`
 // taken: external id, idempotency key, or a charge identifier at its account; of two in one call the first stays. They are
 // inserted in the order of their keys, so that two calls with the same sales do not wait for each other in a circle.
 func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, error) {
-	c := newColumns(len(sales), 34)
+	c := newColumns(len(sales), 35)
 	for i := range sales {
 		s := &sales[i]
 		facts, err := json.Marshal(s.Facts)
@@ -113,7 +113,7 @@ func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, 
 			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.SaleKey, s.ExternalID,
 			s.IdempotencyKey, s.RequestHash, s.TelegramID, s.BuyerName, s.BuyerEmail, s.BuyerPhone, s.ProductName, s.AccessURL,
 			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount, s.UpdatedAt,
-			s.PageKey, s.FileURL)
+			s.PageKey, s.FileURL, s.Group.text())
 	}
 	rows, err := tx.Query(ctx, insertSales, c.args...)
 	if err != nil {

@@ -33,6 +33,7 @@ type Sale struct {
 	AccessURL          string
 	FileURL            string
 	ContactText        string
+	Group              *Group          // nil: none
 	Tracking           json.RawMessage // baixa.type.v1.Tracking in its JSON form
 	Campaign           string          // statistics are split by it; empty is none
 	DeliveredElsewhere bool
@@ -40,6 +41,25 @@ type Sale struct {
 	Knowledge
 	Traceparent string
 	UpdatedAt   time.Time
+}
+
+// Group is membership of a Telegram group for a time, as the notifier takes it.
+type Group struct {
+	ChatID int64  `json:"chat_id"`
+	Unit   string `json:"unit"` // hours, days, weeks, months or forever
+	Value  int32  `json:"value"`
+}
+
+// text is the group as it is stored; empty for none.
+func (g *Group) text() string {
+	if g == nil {
+		return ""
+	}
+	raw, err := json.Marshal(g)
+	if err != nil {
+		return "" // our own struct of texts and numbers always marshals
+	}
+	return string(raw)
 }
 
 // Charge is a sale's counterpart at its provider; identifiers that are not known are empty.
@@ -72,7 +92,7 @@ const saleColumns = `
 p.merchant_id, p.id, p.bot_id, p.account_id, p.provider, p.state, p.facts, p.event_count, p.amount_centavos, p.currency,
 p.charge_id, p.charge_hash, p.charge_reference, p.copy_paste, p.qr_expires_at, p.sale_key,
 p.page_key, COALESCE(p.external_id, ''), COALESCE(p.idempotency_key, ''), p.request_hash, p.telegram_id, p.buyer_name, p.buyer_email, p.buyer_phone,
-p.product_name, p.access_url, p.file_url, p.contact_text, p.tracking, p.campaign, p.delivered_elsewhere,
+p.product_name, p.access_url, p.file_url, p.contact_text, p.group_access, p.tracking, p.campaign, p.delivered_elsewhere,
 p.token_issued_at, p.message, p.message_reason, p.message_sent_at, p.opened_at, p.purchase,
 p.polls, p.hints, p.last_poll_at, p.looked_at, p.last_outcome, p.last_provider_status, p.traceparent, p.created_at, p.updated_at,
 (SELECT b.external_id FROM bots b WHERE b.merchant_id = p.merchant_id AND b.id = p.bot_id)`
@@ -81,7 +101,7 @@ func (s *Sale) targets() []any {
 	return []any{&s.MerchantID, &s.ID, &s.BotID, &s.AccountID, &s.Provider, &s.State, &s.Facts, &s.EventCount, (*int64)(&s.Amount), &s.Currency,
 		&s.Charge.ID, &s.Charge.Hash, &s.Charge.Reference, &s.Charge.CopyPaste, &s.QRExpiresAt, &s.SaleKey,
 		&s.PageKey, &s.ExternalID, &s.IdempotencyKey, &s.RequestHash, &s.TelegramID, &s.BuyerName, &s.BuyerEmail, &s.BuyerPhone,
-		&s.ProductName, &s.AccessURL, &s.FileURL, &s.ContactText, &s.Tracking, &s.Campaign, &s.DeliveredElsewhere,
+		&s.ProductName, &s.AccessURL, &s.FileURL, &s.ContactText, &s.Group, &s.Tracking, &s.Campaign, &s.DeliveredElsewhere,
 		&s.TokenIssuedAt, &s.Message, &s.MessageReason, &s.MessageSentAt, &s.OpenedAt, &s.Purchase,
 		&s.Polls, &s.Hints, &s.LastPollAt, &s.LookedAt, &s.LastOutcome, &s.LastProviderStatus, &s.Traceparent, &s.CreatedAt, &s.UpdatedAt, &s.BotExternalID}
 }

@@ -37,6 +37,8 @@ type handover struct {
 	span   trace.Span
 	link   *deliveryv1.IssueTokenResponse
 	note   *notifierv1.NotifyResponse
+	group  string // the group's invite link, when the sale gives one and it is there
+	late   string // why the buyer does not wait for it any longer; empty: there is no such wait
 }
 
 func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
@@ -63,7 +65,11 @@ func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	linked, refused, tokenErr := inBatches(call, todo, w.issue)
+	ready, failed, groupErr := w.admit(call, todo)
+	todo = slices.Concat(ready, failed)
+	linked, refused, tokenErr := inBatches(call, ready, w.issue)
+	linked, showErr := w.showGroups(call, linked)
+	tokenErr = firstOf(tokenErr, firstOf(groupErr, showErr))
 	sent, unsayable, noteErr := inBatches(call, linked, w.notify)
 	out.linked, out.sent, out.refused = linked, sent, slices.Concat(refused, unsayable)
 	return w.recordDeliveries(ctx, out, todo, firstOf(tokenErr, noteErr))
@@ -79,7 +85,7 @@ func (w *Worker) issue(ctx context.Context, all []*handover) error {
 			tracking = nil // tracking never blocks what was paid for
 		}
 		r := &deliveryv1.IssueTokenRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(), BotId: s.BotID.String(),
-			ProductName: s.ProductName, Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, AccessUrl: s.AccessURL,
+			ProductName: s.ProductName, Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, AccessUrl: firstText(h.group, s.AccessURL),
 			FileUrl: s.FileURL, ContactText: s.ContactText, Tracking: tracking, BuyerEmail: s.BuyerEmail, BuyerPhone: s.BuyerPhone,
 			Traceparent: telemetry.Carrier(h.ctx)}
 		if s.PaidAt != nil {
@@ -155,6 +161,10 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	for _, d := range h.sent {
 		if d.sale.Message == "" {
 			note(d, payment.MessageQueued, details("reason", d.note.GetNotification().GetReason()))
+		}
+		if d.late != "" && d.sale.Message == "" {
+			note(d, payment.GroupLate, map[string]string{"reason": d.late})
+			h.closing = append(h.closing, store.Effect{Key: d.effect.Key, Name: "group:issued", Kind: ledger.KindGroup, DueAt: now})
 		}
 		over, open[d] = append(over, d.effect), false
 	}

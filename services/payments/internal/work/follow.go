@@ -44,6 +44,10 @@ func (w *Worker) followNotifier(ctx context.Context) error {
 		func(r *notifierv1.FollowOutcomesResponse) (entries []ledger.Entry, cursor string) {
 			w.noteOwners(ctx, r.GetOutcomes())
 			for _, o := range r.GetOutcomes() {
+				if o.GetChannel() == notifierv1.Channel_CHANNEL_GROUP {
+					entries = appendGroup(entries, o)
+					continue
+				}
 				kind, known := notifierKinds[o.GetState()]
 				d := details("reason", o.GetReason())
 				if o.GetMessageId() != 0 {

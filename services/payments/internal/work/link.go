@@ -21,7 +21,13 @@ func (w *Worker) Link(ctx context.Context, sale store.Sale) (string, error) {
 		return "", ErrNotPaid
 	}
 	h := &handover{sale: sale, ctx: telemetry.Resume(ctx, sale.Traceparent)}
+	if err := w.awaitGroup(ctx, h); err != nil {
+		return "", err
+	}
 	if err := w.issue(ctx, []*handover{h}); err != nil {
+		return "", err
+	}
+	if _, err := w.showGroups(ctx, []*handover{h}); err != nil {
 		return "", err
 	}
 	if sale.TokenIssuedAt == nil {

@@ -28,7 +28,11 @@ func (w *Worker) claimTokens(ctx context.Context, limit int) ([]store.Effect, er
 		return revoke, err
 	}
 	resend, err := w.Store.ClaimEffects(ctx, ledger.KindResend, now, now.Add(lease), limit-len(revoke)-len(restore))
-	return slices.Concat(revoke, restore, resend), err
+	if err != nil {
+		return slices.Concat(revoke, restore), err
+	}
+	group, err := w.Store.ClaimEffects(ctx, ledger.KindGroup, now, now.Add(lease), limit-len(revoke)-len(restore)-len(resend))
+	return slices.Concat(revoke, restore, resend, group), err
 }
 
 // changeTokens looks at each sale as it is now, so that the last word stands however the orders were overtaken.
@@ -40,8 +44,11 @@ func (w *Worker) changeTokens(ctx context.Context, effects []store.Effect) error
 	var first error
 	for _, e := range effects {
 		do := w.changeToken
-		if e.Kind == ledger.KindResend {
+		switch e.Kind {
+		case ledger.KindResend:
 			do = w.resend
+		case ledger.KindGroup:
+			do = w.showGroup
 		}
 		if err := do(ctx, e, sales[e.Key]); err != nil {
 			first = firstOf(first, w.postpone(ctx, []store.Effect{e}, err))
@@ -80,6 +87,9 @@ func (w *Worker) changeToken(ctx context.Context, e store.Effect, s store.Sale) 
 
 // setToken opens or closes the link and returns what the history says of it.
 func (w *Worker) setToken(ctx context.Context, e store.Effect, s store.Sale) ([]ledger.Entry, error) {
+	if err := w.setGroup(ctx, e, s); err != nil {
+		return nil, err
+	}
 	var err error
 	kind, about := payment.TokenRestored, map[string]string(nil)
 	if s.State == payment.Paid {

@@ -37,6 +37,8 @@ type Config struct {
 	Gateways gatewaysv1.GatewaysServiceClient
 	Delivery deliveryv1.DeliveryServiceClient
 	Notifier notifierv1.NotifierServiceClient
+	// Access is the notifier's other face. Nil: sales of groups are not delivered.
+	Access notifierv1.AccessServiceClient
 	// OpenBody gives the bytes of a stored webhook.
 	OpenBody func(store.Webhook) ([]byte, error)
 	// Provider is the canonical name of a provider's name or alias.

@@ -106,6 +106,7 @@ func TestVocabularies_everyWord(t *testing.T) {
 		return strings.HasPrefix(name, "Reason") || strings.HasPrefix(name, "reason")
 	}
 	wanted["told"] = append(constants(t, telegram, reasons)[""], constants(t, "../../../../notifier/internal/store", reasons)[""]...)
+	wanted["group"] = constants(t, "../../../../notifier/internal/access", func(_, name string) bool { return strings.HasPrefix(name, "Fault") })[""]
 	for form, list := range wanted {
 		if len(list) < 3 {
 			t.Errorf("%s: only %q found", form, list)
