@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ func messageStories() []story {
 	return []story{{"buyer blocked the bot", blockedBot}, {"Telegram limits the chat", limitedChat},
 		{"Telegram takes the message and does not answer", swallowedMessage}, {"Telegram is down for a while", telegramDown},
 		{"bot's token was revoked", revokedBot}, {"Meta is down for a while", metaDown},
-		{"Meta disagrees", metaDisagrees}, {"Meta refuses the token", metaRefusesToken}, {"buyer without Telegram", noChat}}
+		{"Meta disagrees", metaDisagrees}, {"Meta refuses the token", metaRefusesToken}, {"buyer without Telegram", noChat},
+		{"owner is told by Telegram", ownerAlerts}}
 }
 
 // strikeChat puts a fault on what is sent to one buyer.
@@ -216,5 +218,43 @@ func metaRefusesToken(t *testing.T, d deployment.Deployment) {
 	}
 	if n := told(); n != 1 {
 		t.Errorf("the owner was told %d times of one pause", n)
+	}
+}
+
+// ownerAlerts: the owner's chat gets the sale and the buyer who cannot be reached, each once, and a test message when asked.
+func ownerAlerts(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	s := shop.sell(t, sim.Atomopay)
+	chat := -s.chat // a group that nobody else writes to
+	must(t, d.World().AddChat(sim.Chat{ID: chat}))
+	shop.api.Must("POST", "/v1/alerts/settings", &paymentsv1.PutAlertSettingsRequest{Settings: &paymentsv1.AlertSettings{ChatId: chat, BotId: shop.bot}},
+		&paymentsv1.PutAlertSettingsResponse{})
+	told := func(begin string) (n int) {
+		for _, m := range d.World().Messages(chat) {
+			if strings.HasPrefix(m.Plain, begin) {
+				n++
+			}
+		}
+		return n
+	}
+	await := func(begin string) {
+		t.Helper()
+		deployment.Eventually(t, time.Minute, "the owner reads "+begin, func() bool { return told(begin) > 0 })
+	}
+	must(t, d.World().AddChat(sim.Chat{ID: s.chat, State: sim.ChatBlocked}))
+	s.pay(t)
+	await("💰 Venda paga: R$")
+	await("📵 Comprador pagou e não recebeu a mensagem")
+	shop.api.Must("POST", "/v1/alerts:test", &paymentsv1.SendTestAlertRequest{}, &paymentsv1.SendTestAlertResponse{})
+	await("🔔 Teste da Baixa")
+	for _, begin := range []string{"💰", "📵", "🔔"} {
+		if n := told(begin); n != 1 {
+			t.Errorf("the owner read %s %d times", begin, n)
+		}
+	}
+	for _, m := range d.World().Messages(chat) {
+		if strings.Contains(m.Text, "/delivery/") {
+			t.Errorf("a link in the owner's chat: %q", m.Plain)
+		}
 	}
 }
