@@ -63,3 +63,31 @@ func (s *Store) NoteRun(ctx context.Context, name string, at time.Time, worked, 
 	}
 	return nil
 }
+
+const existingSales = `
+SELECT p.merchant_id, p.id
+FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.merchant_id = w.merchant_id AND p.id = w.id`
+
+// Existing returns which of the keys name a sale.
+func (s *Store) Existing(ctx context.Context, keys []Key) (map[Key]bool, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	c := newColumns(len(keys), 2)
+	for _, k := range keys {
+		c.add(k.MerchantID, k.PaymentID)
+	}
+	rows, err := s.pool.Query(ctx, existingSales, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("look for sales: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Key])
+	if err != nil {
+		return nil, fmt.Errorf("look for sales: %w", err)
+	}
+	out := make(map[Key]bool, len(list))
+	for _, k := range list {
+		out[k] = true
+	}
+	return out, nil
+}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
 func (b *bench) advance(from, to string) error {
@@ -79,5 +81,22 @@ func TestNoteRun_addsUp(t *testing.T) {
 	err = b.pool.QueryRow(t.Context(), `SELECT worked, failed FROM work_runs WHERE name = 'poll'`).Scan(&worked, &failed)
 	if err != nil || worked != 6 || failed != 2 {
 		t.Errorf("worked %d, failed %d, %v", worked, failed, err)
+	}
+}
+
+func TestExisting_onlyTheMerchantsOwn(t *testing.T) {
+	b := newBench(t)
+	mine, theirs := b.sale(b.one, "mine"), b.sale(b.other, "theirs")
+	b.insert(mine, theirs)
+	own := Key{mine.MerchantID, mine.ID}
+	got, err := b.Existing(t.Context(), []Key{own, {mine.MerchantID, theirs.ID}, {mine.MerchantID, payment.ID{1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || !got[own] {
+		t.Errorf("existing are %v, want only %v", got, own)
+	}
+	if got, err := b.Existing(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("of no keys %v exist (%v)", got, err)
 	}
 }

@@ -167,13 +167,13 @@ func (w *Worker) existing(ctx context.Context, entries []ledger.Entry) ([]ledger
 	for i, e := range entries {
 		keys[i] = e.Key
 	}
-	sales, err := w.Store.Sales(ctx, keys)
+	there, err := w.Store.Existing(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	out := entries[:0]
 	for _, e := range entries {
-		if _, ok := sales[e.Key]; !ok {
+		if !there[e.Key] {
 			slog.ErrorContext(ctx, "outcome of an unknown sale", slog.String("payment_id", e.PaymentID.String()))
 			continue
 		}
