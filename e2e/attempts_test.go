@@ -115,6 +115,7 @@ func attempts(victim, thief *shop, s *sale) map[string][]attempt {
 		deliveryv1.DeliveryService_IssueToken_FullMethodName:       {{&deliveryv1.IssueTokenRequest{MerchantId: theirs, PaymentId: s.id}, closed}},
 		deliveryv1.DeliveryService_BatchIssueTokens_FullMethodName: {{&deliveryv1.BatchIssueTokensRequest{}, closed}},
 		deliveryv1.DeliveryService_GetLink_FullMethodName:          {{&deliveryv1.GetLinkRequest{MerchantId: theirs, PaymentId: s.id}, closed}},
+		deliveryv1.DeliveryService_UpdateAccess_FullMethodName:     {{&deliveryv1.UpdateAccessRequest{MerchantId: theirs, PaymentId: s.id, AccessUrl: "https://ladrao.invalid"}, closed}},
 		deliveryv1.DeliveryService_RegenerateToken_FullMethodName:  {{&deliveryv1.RegenerateTokenRequest{MerchantId: theirs, PaymentId: s.id, Key: "x"}, closed}},
 		deliveryv1.DeliveryService_RevokeToken_FullMethodName:      {{&deliveryv1.RevokeTokenRequest{MerchantId: theirs, PaymentId: s.id, Reason: "manual"}, closed}},
 		deliveryv1.DeliveryService_RestoreToken_FullMethodName:     {{&deliveryv1.RestoreTokenRequest{MerchantId: theirs, PaymentId: s.id}, closed}},
