@@ -55,14 +55,12 @@ func (s *Service) sweep(ctx context.Context) error {
 // one once, and never end it.
 func every(ctx context.Context, pause time.Duration, complaint string, do func(context.Context) (more bool, err error)) error {
 	last := ""
-	for {
+	for ctx.Err() == nil {
 		more, err := do(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err == nil:
 			last = ""
-		case err.Error() != last:
+		case ctx.Err() == nil && err.Error() != last:
 			last = err.Error()
 			slog.ErrorContext(ctx, complaint, slog.Any("error", err))
 		}
@@ -73,10 +71,10 @@ func every(ctx context.Context, pause time.Duration, complaint string, do func(c
 		select {
 		case <-ctx.Done():
 			wait.Stop()
-			return nil
 		case <-wait.C:
 		}
 	}
+	return nil
 }
 
 // serveHTTP serves the streams alone. Streams end with the hub, which is closed after this: so they are not waited for here.

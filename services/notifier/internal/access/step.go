@@ -37,7 +37,7 @@ func (k *Keeper) admit(ctx context.Context, b bot, a store.Access) error {
 		}
 		return err
 	case seen.status == "kicked":
-		return k.banned(ctx, b, a)
+		return k.banned(ctx, a)
 	}
 	return k.cfg.Store.WaitForBuyer(ctx, a, k.until(a))
 }
@@ -80,7 +80,7 @@ func (k *Keeper) invite(ctx context.Context, b bot, a store.Access) error {
 }
 
 // banned is a buyer who was banned and paid. Our own bans are lifted at once, so after a moment it is the group's owner who did it.
-func (k *Keeper) banned(ctx context.Context, b bot, a store.Access) error {
+func (k *Keeper) banned(ctx context.Context, a store.Access) error {
 	if a.Tries < 3 {
 		return k.cfg.Store.Later(ctx, a, k.cfg.Soon)
 	}

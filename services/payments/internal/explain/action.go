@@ -159,6 +159,9 @@ func (t *teller) takeBack() string {
 		return t.say("Dono da conta: responda à disputa no painel da {provider:provider} dentro do prazo dela; se for ganha, o link reabre sozinho.",
 			"Account owner: answer the dispute with {provider:provider} within its time; if it is won, the link opens again by itself.")
 	}
+	if s.Group != nil { // the notifier takes the buyer out; when it cannot, fixGroup says so
+		return ""
+	}
 	if !s.State.Returned() || !s.DeliveredEver || !s.DeliveredElsewhere && t.fulfilment().OpenedAt == nil {
 		return ""
 	}
@@ -166,9 +169,9 @@ func (t *teller) takeBack() string {
 		"Bot owner: the buyer had the access already; if need be, withdraw it in your product as well (group, members' area).")
 }
 
-// giveAccess is about a link that leads nowhere.
+// giveAccess is about a link that leads nowhere; of a group's fixGroup speaks.
 func (t *teller) giveAccess() string {
-	if t.Sale.State != payment.Paid || t.Sale.AccessURL != "" || !t.happened(payment.AccessMissing) {
+	if t.Sale.State != payment.Paid || t.Sale.AccessURL != "" || t.Sale.Group != nil || !t.happened(payment.AccessMissing) {
 		return ""
 	}
 	if t.Sale.FileURL != "" {

@@ -153,8 +153,13 @@ func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
 		return
 	case payment.GroupJoined, payment.GroupExtended, payment.GroupEnded, payment.GroupRemoved, payment.GroupCancelled, payment.GroupRestored:
 		news = OwnerNews{Type: "access_update", Status: strings.TrimPrefix(string(kind), "group_"), Detail: details["reason"]}
+	case payment.AccessMissing:
+		if p.sale.Group != nil { // a page before its invite: GroupLate is the alert, when it stays like that
+			return
+		}
+		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
 	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.TokenFailed, payment.GroupFailed, payment.GroupLate,
-		payment.AccessMissing, payment.PixelPaused, payment.PixelMissing:
+		payment.PixelPaused, payment.PixelMissing:
 		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
 	default:
 		return

@@ -160,7 +160,7 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	}
 	for _, d := range h.sent {
 		if d.sale.Message == "" {
-			note(d, payment.MessageQueued, details("reason", d.note.GetNotification().GetReason()))
+			note(d, payment.MessageQueued, because(d.note.GetNotification().GetReason()))
 		}
 		if d.late != "" && d.sale.Message == "" {
 			note(d, payment.GroupLate, map[string]string{"reason": d.late})

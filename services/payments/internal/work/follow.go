@@ -30,7 +30,7 @@ func (w *Worker) followDelivery(ctx context.Context) error {
 			for _, o := range r.GetOutcomes() {
 				kind, known := deliveryKinds[o.GetKind()]
 				entries = appendOutcome(entries, known, outcome{o.GetMerchantId(), o.GetPaymentId(), kind, payment.SourceDelivery, o.GetAt(),
-					o.GetTraceparent(), details("reason", o.GetDetail())})
+					o.GetTraceparent(), because(o.GetDetail())})
 			}
 			return entries, r.GetCursor()
 		})
@@ -49,7 +49,7 @@ func (w *Worker) followNotifier(ctx context.Context) error {
 					continue
 				}
 				kind, known := notifierKinds[o.GetState()]
-				d := details("reason", o.GetReason())
+				d := because(o.GetReason())
 				if o.GetMessageId() != 0 {
 					d["message_id"] = strconv.FormatInt(o.GetMessageId(), 10)
 				}
@@ -182,9 +182,10 @@ func (w *Worker) existing(ctx context.Context, entries []ledger.Entry) ([]ledger
 	return out, nil
 }
 
-func details(name, value string) map[string]string {
+// because are the details of a line that has a reason, and none when it has not.
+func because(reason string) map[string]string {
 	d := map[string]string{}
-	set(d, name, clip(value, 300))
+	set(d, "reason", clip(reason, 300))
 	return d
 }
 

@@ -193,7 +193,7 @@ var groupKinds = map[string]payment.Kind{"ready": payment.GroupLinkReady, "start
 // appendGroup adds what happened to an access.
 func appendGroup(entries []ledger.Entry, o *notifierv1.Outcome) []ledger.Entry {
 	kind, known := groupKinds[o.GetAccess().GetWhat()]
-	d := details("reason", o.GetReason())
+	d := because(o.GetReason())
 	if until := o.GetAccess().GetExpiresAt(); until != nil {
 		d["until"] = until.AsTime().UTC().Format(time.RFC3339)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	"github.com/baixapay/baixa/services/gateways/gatewaystest"
@@ -94,8 +95,12 @@ func TestGroup_inDisorderDoesNotHoldTheDeliveryBack(t *testing.T) {
 	if issued := b.delivery.Issued(); len(issued) != 1 || issued[0].GetAccessUrl() != "" || issued[0].GetContactText() != "@loja" {
 		t.Fatalf("issued %v", issued)
 	}
+	b.following(b.followDelivery)
+	b.delivery.Emit(s.MerchantID.String(), s.ID.String(), deliveryv1.OutcomeKind_OUTCOME_KIND_ACCESS_MISSING, "no_access")
+	b.until("delivery's own remark", func() bool { return b.kinds(s)[payment.AccessMissing] == 1 })
+	b.settle()
 	buyer, owner := b.messages(s)
-	if buyer != 1 || owner["alert group_failed"] != 1 || owner["alert group_late"] != 1 {
+	if buyer != 1 || owner["alert group_failed"] != 1 || owner["alert group_late"] != 1 || owner["alert access_missing"] != 0 {
 		t.Errorf("%d messages, owner %v", buyer, owner)
 	}
 	b.access(s, "ready", "", func(a *notifierv1.Access) { a.InviteUrl, a.LinkReady = invite, true })

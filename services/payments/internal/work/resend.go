@@ -41,7 +41,7 @@ func (w *Worker) resend(ctx context.Context, e store.Effect, s store.Sale) error
 		if order.LinkOnly {
 			return w.closeResend(ctx, e, nil)
 		}
-		return w.closeResend(ctx, e, []ledger.Entry{line(payment.MessageFailed, details("reason", "not_paid"))})
+		return w.closeResend(ctx, e, []ledger.Entry{line(payment.MessageFailed, because("not_paid"))})
 	}
 	var entries []ledger.Entry
 	url, err := w.linkFor(call, s, order)
@@ -60,7 +60,7 @@ func (w *Worker) resend(ctx context.Context, e store.Effect, s store.Sale) error
 	case codes.InvalidArgument, codes.NotFound:
 		slog.ErrorContext(ctx, "link not sent again", slog.String("payment_id", s.ID.String()), slog.Any("error", err))
 		if !order.LinkOnly {
-			entries = append(entries, line(payment.MessageFailed, details("reason", "invalid_request")))
+			entries = append(entries, line(payment.MessageFailed, because("invalid_request")))
 		}
 		return w.closeResend(ctx, e, entries)
 	}
@@ -91,9 +91,9 @@ func outcomeOf(note *notifierv1.NotifyResponse, s store.Sale, line func(payment.
 	n := note.GetNotification()
 	switch kind, ended := notifierKinds[n.GetState()]; {
 	case !ended:
-		return []ledger.Entry{line(payment.MessageQueued, details("reason", n.GetReason()))}
+		return []ledger.Entry{line(payment.MessageQueued, because(n.GetReason()))}
 	case !note.GetCreated() && s.Message == "queued":
-		return []ledger.Entry{line(kind, details("reason", n.GetReason()))}
+		return []ledger.Entry{line(kind, because(n.GetReason()))}
 	}
 	return nil
 }

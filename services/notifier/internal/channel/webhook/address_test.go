@@ -137,7 +137,11 @@ func TestClient_rebindingReachesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.sender.public.Do(req); reasonOf(err) != ReasonRefused {
+		resp, err := d.sender.public.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if reasonOf(err) != ReasonRefused {
 			t.Errorf("%s: %v", private, err)
 		}
 	}

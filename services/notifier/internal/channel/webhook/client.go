@@ -110,6 +110,7 @@ func (s *Sender) post(ctx context.Context, m store.WebhookMessage) answer {
 	if err != nil {
 		return answer{reason: reasonOf(err)}
 	}
+	defer resp.Body.Close()
 	discard(resp.Body)
 	a := answer{status: resp.StatusCode}
 	switch {
@@ -132,7 +133,6 @@ func discard(body io.ReadCloser) {
 	stop := time.AfterFunc(readTime, func() { _ = body.Close() })
 	defer stop.Stop()
 	_, _ = io.CopyN(io.Discard, body, maxRead) // the status has said everything
-	_ = body.Close()
 }
 
 // reasonOf classifies a transport's error, whose text may hold the address.
