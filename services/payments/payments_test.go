@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -248,7 +249,14 @@ func TestProviders_namesBeforeAndAfterTheyAreKnown(t *testing.T) {
 			t.Errorf("%s is %q, %t", in, got, ok)
 		}
 	}
-	if got := strings.Join(p.list(), " "); got != "atomopay paradise pushinpay" {
-		t.Errorf("supported: %s", got)
+	// Which ones there are is the gateways' to say: supported ones by their canonical names, in order, and no others.
+	got := p.list()
+	if !slices.IsSorted(got) || !slices.Contains(got, "atomopay") || !slices.Contains(got, "pushinpay") {
+		t.Errorf("supported: %v", got)
+	}
+	for _, name := range got {
+		if canonical, ok := p.resolve(name); !ok || canonical != name {
+			t.Errorf("listed as supported: %q, which is %q, %t", name, canonical, ok)
+		}
 	}
 }

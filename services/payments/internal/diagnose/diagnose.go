@@ -42,6 +42,9 @@ type Input struct {
 	Sales     []store.SaleInShort
 	Providers []store.ProviderDay
 	Stuck     store.Stuck
+	// Unreadable are the sales that are set aside since their rows cannot be read, UnreadableSample one of them.
+	Unreadable       int64
+	UnreadableSample string
 	// InReview and AtRisk are the sales with an open question and their money.
 	InReview int64
 	AtRisk   money.Amount

@@ -109,6 +109,8 @@ var faults = map[string]struct {
 		[]string{"problem credential_refused"}},
 	"breaker":             {func(in *Input) { in.Accounts[0].Breaker = "open" }, []string{"problem breaker_open"}},
 	"breaker being tried": {func(in *Input) { in.Accounts[0].Breaker = "half-open" }, []string{"info breaker_open"}},
+	"row edited by hand": {func(in *Input) { in.Unreadable, in.UnreadableSample = 1, "01930000-0000-7000-8000-000000000001" },
+		[]string{"problem sales_unreadable"}},
 	"shadow": {func(in *Input) {
 		in.Accounts[0].Shadow, in.Accounts[0].ShadowLooks, in.Accounts[0].ShadowDifferences = "v2", 100, 3
 	}, []string{"warning shadow_differs"}},

@@ -17,6 +17,9 @@ func (r *report) findSales() {
 	if n := r.Stuck.NoMessage; n > 0 {
 		r.find("token_not_messaged", wording.Values{"n": wording.Count(n), "amount": wording.Centavos(r.Stuck.NoMessageAmount), "sample": r.Stuck.NoMessageSample})
 	}
+	if r.Unreadable > 0 {
+		r.find("sales_unreadable", wording.Values{"n": wording.Count(r.Unreadable), "sample": r.UnreadableSample})
+	}
 	if r.InReview > 0 {
 		r.find("in_review", wording.Values{"n": wording.Count(r.InReview), "amount": wording.Centavos(r.AtRisk)})
 	}

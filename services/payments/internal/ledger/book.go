@@ -26,6 +26,8 @@ type book struct {
 	release  []store.Key
 	findable []store.Sale // sales whose identifiers became known: parked webhooks may wait for them
 	work     Work
+	// unreadable are the sales that are set aside; they have no page.
+	unreadable map[store.Key]store.Unreadable
 }
 
 // page is one sale in the book.
@@ -49,13 +51,14 @@ type line struct {
 }
 
 func newBook(l *Ledger, n int) *book {
-	return &book{l: l, now: moment(l.now()), pages: make(map[store.Key]*page, n), events: make([]store.Event, 0, n), stats: map[line]payment.Tally{}}
+	return &book{l: l, now: moment(l.now()), pages: make(map[store.Key]*page, n), events: make([]store.Event, 0, n), stats: map[line]payment.Tally{},
+		unreadable: map[store.Key]store.Unreadable{}}
 }
 
 // enter decides one entry and notes everything that follows from it.
 func (b *book) enter(e Entry) {
 	p := b.pages[e.Key]
-	if p.knows(e) {
+	if p == nil || p.knows(e) { // set aside, or nothing new
 		return
 	}
 	e, drop := p.flood(e)

@@ -25,6 +25,7 @@ const (
 // call is one Apply that waits for its transaction.
 type call struct {
 	ctx     context.Context
+	holds   bool // sales that cannot be read are set aside, where other calls fail
 	entries []Entry
 	also    []Also
 
@@ -107,7 +108,9 @@ func (l *Ledger) together(calls []*call) {
 		}
 		c.sales = make(map[store.Key]store.Sale, len(c.entries))
 		for i := range c.entries {
-			c.sales[c.entries[i].Key] = sales[c.entries[i].Key]
+			if s, ok := sales[c.entries[i].Key]; ok {
+				c.sales[c.entries[i].Key] = s
+			}
 		}
 	}
 }
@@ -164,14 +167,21 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (out map[store.Key
 		if b, err = l.open(ctx, tx, entries); err != nil {
 			return err
 		}
+		if err := b.refused(calls); err != nil {
+			return err
+		}
 		for _, e := range entries {
 			b.enter(e)
+		}
+		if err := b.hold(ctx, tx, entries); err != nil {
+			return err
 		}
 		return l.close(ctx, tx, b, also)
 	})
 	if err != nil {
 		return nil, err
 	}
+	b.log(ctx)
 	l.wake(b.work)
 	out = make(map[store.Key]store.Sale, len(b.pages))
 	for k, p := range b.pages {

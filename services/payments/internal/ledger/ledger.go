@@ -124,11 +124,23 @@ var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/l
 // reading twice changes nothing the second time but the history; a step of the way to the buyer that is recorded already is not
 // recorded again. Several sales may be mixed; a sale may occur several times. Calls that come together share a transaction, see
 // group.go; the returned sales are those of this call.
+//
+// A sale whose row cannot be read fails the call with store.ErrUnreadable; nothing of it was done.
 func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
+	return l.applyCall(ctx, false, entries, also)
+}
+
+// ApplyOrHold is Apply for work that goes through many sales: one whose row cannot be read is set aside, and so is what happened to it, and
+// is missing in the result; the others go on.
+func (l *Ledger) ApplyOrHold(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
+	return l.applyCall(ctx, true, entries, also)
+}
+
+func (l *Ledger) applyCall(ctx context.Context, holds bool, entries []Entry, also []Also) (map[store.Key]store.Sale, error) {
 	ctx, span := tracer.Start(ctx, "ledger.Apply")
 	defer span.End()
 	span.SetAttributes(attribute.Int("baixa.entries", len(entries)))
-	c := &call{ctx: ctx, entries: entries, also: also, done: make(chan struct{})}
+	c := &call{ctx: ctx, holds: holds, entries: entries, also: also, done: make(chan struct{})}
 	if l.apply(c); c.err != nil {
 		return nil, fmt.Errorf("apply %d events: %w", len(entries), c.err)
 	}
@@ -145,12 +157,16 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 			keys = append(keys, e.Key)
 		}
 	}
-	sales, err := store.Lock(ctx, tx, keys)
+	sales, bad, err := store.Lock(ctx, tx, keys)
 	if err != nil {
 		return nil, err
 	}
-	if len(sales) != len(keys) {
+	if len(sales)+len(bad) != len(keys) {
 		return nil, ErrUnknownSale
+	}
+	for _, u := range bad {
+		b.unreadable[u.Key] = u
+		delete(b.pages, u.Key)
 	}
 	looks, err := store.Looks(ctx, tx, keys)
 	if err != nil {

@@ -30,11 +30,15 @@ func (l *Ledger) Reschedule(ctx context.Context, keys []store.Key) error {
 		for _, p := range b.pages {
 			p.asked = p.scheduled
 		}
+		if err := b.hold(ctx, tx, nil); err != nil {
+			return err
+		}
 		return l.close(ctx, tx, b, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("reschedule %d sales: %w", len(keys), err)
 	}
+	b.log(ctx)
 	l.wake(b.work)
 	return nil
 }

@@ -1,7 +1,6 @@
 package prove
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -47,8 +46,9 @@ func domain(s *store.Proven, w *walk) (payment.Payment, bool) {
 		w.fault("row_unreadable", "the row says %q, which is no state", s.State)
 		return out, false
 	}
-	if err := json.Unmarshal([]byte(s.Facts), &out.Facts); err != nil {
-		w.fault("row_unreadable", "the row's facts cannot be read")
+	var wrong string
+	if out.Facts, wrong = store.ReadFacts([]byte(s.Facts)); wrong != "" {
+		w.fault("row_unreadable", "the sale is set aside: %s", wrong)
 		return out, false
 	}
 	return out, true

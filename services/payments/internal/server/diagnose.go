@@ -83,6 +83,7 @@ func (s *Server) count(ctx context.Context, c store.Scope, in *diagnose.Input) (
 		func() error { in.Sales, err = s.Store.LastSales(ctx, c); return err },
 		func() error { in.Providers, err = s.Store.ProviderDays(ctx, c); return err },
 		func() error { in.Stuck, err = s.Store.StuckSales(ctx, c, diagnose.DeliverPatience); return err },
+		func() error { in.Unreadable, in.UnreadableSample, err = s.Store.CountHeld(ctx, c.Merchant); return err },
 		func() error { in.InReview, in.AtRisk, err = s.Store.OpenReviews(ctx, c); return err },
 		func() error { in.Looks, err = s.Store.LookQueues(ctx, c, late, otherwise); return err },
 		func() error { in.Effects, err = s.Store.EffectQueues(ctx, c); return err },

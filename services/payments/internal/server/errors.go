@@ -23,6 +23,10 @@ func Errors(err error) error {
 	case errors.As(err, &st): // said already, here or by a leaf
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ledger.ErrUnknownSale):
 		return rpcerr.NotFound("payment")
+	case errors.Is(err, store.ErrUnreadable):
+		var u store.Unreadable
+		errors.As(err, &u)
+		return status.Error(codes.DataLoss, u.Error()+"; `baixa doctor` says what to do")
 	case errors.Is(err, store.ErrConflict):
 		return rpcerr.Exists(strings.TrimPrefix(err.Error(), "record 1 sales: "))
 	}

@@ -41,7 +41,7 @@ const touched = `
 FROM payments p
 WHERE p.merchant_id = $1 AND p.created_at < $3 AND ($4 = '' OR p.provider = $4) AND ($5::uuid IS NULL OR p.account_id = $5)
   AND p.state NOT IN ('refunded', 'charged_back')
-  AND (p.created_at >= $2 OR p.state = 'pending' OR COALESCE((p.facts ->> 'state_since')::timestamptz, p.created_at) >= $2
+  AND (p.created_at >= $2 OR p.state = 'pending' OR COALESCE(state_since(p.facts), p.created_at) >= $2
        OR p.id IN (SELECT h.payment_id FROM webhooks h
                    WHERE h.merchant_id = $1 AND h.payment_id IS NOT NULL AND h.received_at < $3 AND COALESCE(h.last_copy_at, h.received_at) >= $2))`
 

@@ -30,7 +30,12 @@ WHERE p.page_key = $1 AND p.page_key <> ''`
 // Checkout finds a sale by the key of its buyer's page, which is all that a buyer has, or fails with ErrNotFound.
 func (s *Store) Checkout(ctx context.Context, key string) (Checkout, error) {
 	var out Checkout
-	if err := s.pool.QueryRow(ctx, checkoutByKey, key).Scan(append(out.targets(), &out.Seller, &out.BuyerUntil)...); err != nil {
+	rows, err := s.pool.Query(ctx, checkoutByKey, key)
+	if err != nil {
+		return Checkout{}, fmt.Errorf("find checkout: %w", err)
+	}
+	out.Sale, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Sale, error) { return scanSale(row, &out.Seller, &out.BuyerUntil) })
+	if err != nil {
 		return Checkout{}, fmt.Errorf("find checkout: %w", one(err))
 	}
 	return out, nil

@@ -134,7 +134,7 @@ WITH waiting AS (
     UNION
     SELECT p.merchant_id, p.id FROM payments p
     WHERE p.id >= $2 AND ($1::uuid IS NULL OR p.merchant_id = $1) AND p.state = 'paid' AND NOT p.delivered_elsewhere
-      AND p.message IN ('', 'queued') AND COALESCE((p.facts ->> 'state_since')::timestamptz, p.created_at) < $3
+      AND p.message IN ('', 'queued') AND COALESCE(state_since(p.facts), p.created_at) < $3
 ), stuck AS (
     SELECT p.id, p.amount_centavos, p.paid_at, p.token_issued_at IS NULL AS no_token
     FROM waiting w JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.id

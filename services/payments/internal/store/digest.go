@@ -73,8 +73,8 @@ SELECT count(*) FILTER (WHERE paid), count(*) FILTER (WHERE back), count(*) FILT
 FROM (
     SELECT p.amount_centavos AS owed, COALESCE(p.paid_centavos, p.amount_centavos) AS got,
            p.paid_at >= $2 AND p.paid_at < $3 AND p.state IN ('paid', 'refunded', 'charged_back', 'disputed') AS paid,
-           p.state IN ('refunded', 'charged_back', 'disputed') AND (p.facts ->> 'state_since')::timestamptz >= $2
-               AND (p.facts ->> 'state_since')::timestamptz < $3 AS back,
+           p.state IN ('refunded', 'charged_back', 'disputed') AND state_since(p.facts) >= $2
+               AND state_since(p.facts) < $3 AS back,
            p.state = 'pending' AS pending, ` + stuck + ` AS stuck
     FROM payments p WHERE p.merchant_id = $1) sales`
 

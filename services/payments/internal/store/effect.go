@@ -136,23 +136,23 @@ const getSales = `
 SELECT ` + saleColumns + `
 FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.merchant_id = w.merchant_id AND p.id = w.id`
 
-// Sales returns the sales that keys name, by key; those that do not exist are missing.
-func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, error) {
+// Sales returns the sales that keys name, by key; those that do not exist are missing, and those whose rows cannot be read are apart.
+func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, []Unreadable, error) {
 	if len(keys) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	c := newColumns(len(keys), 2)
 	for _, k := range keys {
 		c.add(k.MerchantID, k.PaymentID)
 	}
 	rows, err := s.pool.Query(ctx, getSales, c.args...)
-	list, err := collectSales(rows, err, "get sales")
+	list, bad, err := sortSales(rows, err, "get sales")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := make(map[Key]Sale, len(list))
 	for _, sale := range list {
 		out[Key{sale.MerchantID, sale.ID}] = sale
 	}
-	return out, nil
+	return out, bad, nil
 }

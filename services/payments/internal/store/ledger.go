@@ -24,14 +24,14 @@ FROM payments p JOIN unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, id) ON p.
 ORDER BY p.merchant_id, p.id FOR UPDATE OF p`
 
 // Lock locks and returns the sales, always in the same order, so that two transactions never wait for each other. Sales that
-// do not exist are missing. Every key must be given once.
-func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, error) {
+// do not exist are missing, and those whose rows cannot be read are apart. Every key must be given once.
+func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, []Unreadable, error) {
 	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
 	for i, k := range keys {
 		merchants[i], ids[i] = k.MerchantID, k.PaymentID
 	}
 	rows, err := tx.Query(ctx, lockSales, merchants, ids)
-	return collectSales(rows, err, "lock sales")
+	return sortSales(rows, err, "lock sales")
 }
 
 const saveSales = `
@@ -148,7 +148,7 @@ WITH holder AS MATERIALIZED (
     ) AS hit
     ORDER BY w.n, hit.rank
 )
-SELECT h.n, ` + saleColumns + `
+SELECT ` + saleColumns + `, h.n
 FROM holder h JOIN payments p ON p.merchant_id = h.merchant_id AND p.id = h.id`
 
 // Taken returns, by index into wanted, the sale that holds a unique key of each wanted sale. The sale with the same
@@ -164,12 +164,11 @@ func Taken(ctx context.Context, tx pgx.Tx, wanted []Sale) (map[int]Sale, error) 
 		return nil, fmt.Errorf("find taken keys: %w", err)
 	}
 	out := map[int]Sale{}
-	var n int
-	var s Sale
-	_, err = pgx.ForEachRow(rows, append([]any{&n}, s.targets()...), func() error {
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (n int, err error) {
+		var s Sale
+		s, err = scanSale(row, &n)
 		out[n] = s
-		s = Sale{}
-		return nil
+		return n, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find taken keys: %w", err)

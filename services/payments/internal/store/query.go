@@ -16,8 +16,12 @@ WHERE p.id = $1 AND ($2::uuid IS NULL OR p.merchant_id = $2)`
 
 // Get returns a sale by our id. With a merchant given, only that merchant's sales exist.
 func (s *Store) Get(ctx context.Context, id payment.ID, m *payment.MerchantID) (Sale, error) {
-	var out Sale
-	if err := s.pool.QueryRow(ctx, getSale, id, m).Scan(out.targets()...); err != nil {
+	rows, err := s.pool.Query(ctx, getSale, id, m)
+	if err != nil {
+		return Sale{}, fmt.Errorf("get sale: %w", err)
+	}
+	out, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Sale, error) { return scanSale(row) })
+	if err != nil {
 		return Sale{}, fmt.Errorf("get sale: %w", one(err))
 	}
 	return out, nil
@@ -46,7 +50,7 @@ type Position struct {
 // answered for long.
 const stuck = `(p.state = 'needs_review' OR p.review_reason <> '' AND p.state <> 'cancelled'
        OR p.state = 'paid' AND NOT p.delivered_elsewhere AND (p.message = 'undeliverable' OR p.message <> 'sent'
-          AND COALESCE((p.facts ->> 'state_since')::timestamptz, p.recorded_at) < now() - interval '2 minutes')
+          AND COALESCE(state_since(p.facts), p.recorded_at) < now() - interval '2 minutes')
        OR p.state = 'pending' AND p.last_outcome NOT IN ('', 'status', 'not_found')
           AND COALESCE(p.looked_at, p.recorded_at) < now() - interval '15 minutes')`
 
@@ -112,7 +116,7 @@ func (s *Store) Find(ctx context.Context, text string, id payment.ID, telegram i
 		return nil, fmt.Errorf("find sales: %w", err)
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h Match, err error) {
-		err = row.Scan(append(h.targets(), &h.By)...)
+		h.Sale, err = scanSale(row, &h.By)
 		return h, err
 	})
 	if err != nil {

@@ -97,8 +97,9 @@ p.token_issued_at, p.message, p.message_reason, p.message_sent_at, p.opened_at, 
 p.polls, p.hints, p.last_poll_at, p.looked_at, p.last_outcome, p.last_provider_status, p.traceparent, p.created_at, p.updated_at,
 (SELECT b.external_id FROM bots b WHERE b.merchant_id = p.merchant_id AND b.id = p.bot_id)`
 
-func (s *Sale) targets() []any {
-	return []any{&s.MerchantID, &s.ID, &s.BotID, &s.AccountID, &s.Provider, &s.State, &s.Facts, &s.EventCount, (*int64)(&s.Amount), &s.Currency,
+// targetsWith are what a row of saleColumns is scanned into, its state and facts as they are stored.
+func (s *Sale) targetsWith(state *string, facts *[]byte) []any {
+	return []any{&s.MerchantID, &s.ID, &s.BotID, &s.AccountID, &s.Provider, state, facts, &s.EventCount, (*int64)(&s.Amount), &s.Currency,
 		&s.Charge.ID, &s.Charge.Hash, &s.Charge.Reference, &s.Charge.CopyPaste, &s.QRExpiresAt, &s.SaleKey,
 		&s.PageKey, &s.ExternalID, &s.IdempotencyKey, &s.RequestHash, &s.TelegramID, &s.BuyerName, &s.BuyerEmail, &s.BuyerPhone,
 		&s.ProductName, &s.AccessURL, &s.FileURL, &s.ContactText, &s.Group, &s.Tracking, &s.Campaign, &s.DeliveredElsewhere,
@@ -106,19 +107,21 @@ func (s *Sale) targets() []any {
 		&s.Polls, &s.Hints, &s.LastPollAt, &s.LookedAt, &s.LastOutcome, &s.LastProviderStatus, &s.Traceparent, &s.CreatedAt, &s.UpdatedAt, &s.BotExternalID}
 }
 
-func scanSale(row pgx.CollectableRow) (s Sale, err error) {
-	err = row.Scan(s.targets()...)
+// scanSale reads a row of saleColumns and what stands behind it; a sale that cannot be read is an error.
+func scanSale(row pgx.CollectableRow, more ...any) (Sale, error) {
+	s, wrong, err := scannedSale(row, more...)
+	if err == nil && wrong != "" {
+		err = Unreadable{Key{s.MerchantID, s.ID}, wrong}
+	}
 	return s, err
 }
 
 func collectSales(rows pgx.Rows, err error, doing string) ([]Sale, error) {
-	if err == nil {
-		var out []Sale
-		if out, err = pgx.CollectRows(rows, scanSale); err == nil {
-			return out, nil
-		}
+	sales, bad, err := sortSales(rows, err, doing)
+	if err == nil && len(bad) > 0 {
+		return nil, fmt.Errorf("%s: %w", doing, bad[0])
 	}
-	return nil, fmt.Errorf("%s: %w", doing, err)
+	return sales, err
 }
 
 // Event is one line of a sale's history.

@@ -143,7 +143,7 @@ func TestLock_returnsOnlyTheNamedAndHoldsThem(t *testing.T) {
 	b := newBench(t)
 	mine, theirs := b.insert(b.sale(b.one, "a"))[0], b.insert(b.sale(b.other, "b"))[0]
 	b.must(func(ctx context.Context, tx pgx.Tx) error {
-		got, err := Lock(ctx, tx, []Key{{b.one.merchant, theirs.ID}, {b.other.merchant, mine.ID}, key(mine)})
+		got, _, err := Lock(ctx, tx, []Key{{b.one.merchant, theirs.ID}, {b.other.merchant, mine.ID}, key(mine)})
 		if err != nil || len(got) != 1 || got[0].ID != mine.ID {
 			t.Errorf("locked %v, %v", got, err)
 		}
@@ -151,7 +151,7 @@ func TestLock_returnsOnlyTheNamedAndHoldsThem(t *testing.T) {
 		if err == nil || !pg.Unavailable(err) {
 			t.Errorf("a locked sale could be locked again: %v", err)
 		}
-		if none, err := Lock(ctx, tx, nil); err != nil || len(none) != 0 {
+		if none, _, err := Lock(ctx, tx, nil); err != nil || len(none) != 0 {
 			t.Errorf("no keys: %v, %v", none, err)
 		}
 		return nil
@@ -238,11 +238,11 @@ func TestGet_belongsToOneMerchant(t *testing.T) {
 	if _, err := b.Get(t.Context(), payment.ID(uuid.New()), nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown id: %v", err)
 	}
-	got, err := b.Sales(t.Context(), []Key{key(s), key(s), {b.other.merchant, s.ID}})
+	got, _, err := b.Sales(t.Context(), []Key{key(s), key(s), {b.other.merchant, s.ID}})
 	if err != nil || len(got) != 1 || got[key(s)].ID != s.ID || got[key(s)].BotExternalID != "35" {
 		t.Errorf("by keys: %v, %v", got, err)
 	}
-	if none, err := b.Sales(t.Context(), nil); err != nil || len(none) != 0 {
+	if none, _, err := b.Sales(t.Context(), nil); err != nil || len(none) != 0 {
 		t.Errorf("no keys: %v, %v", none, err)
 	}
 }

@@ -42,7 +42,7 @@ type handover struct {
 }
 
 func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
-	sales, err := w.Store.Sales(ctx, keysOf(effects))
+	sales, effects, err := w.salesOf(ctx, effects)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	if len(entries)+len(over) == 0 {
 		return w.postpone(ctx, effectsOf(todo), cause)
 	}
-	_, err := w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+	_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 		if err := store.InsertEffects(ctx, tx, h.closing); err != nil {
 			return err
 		}

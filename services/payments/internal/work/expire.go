@@ -74,8 +74,8 @@ func (w *Worker) expireThose(ctx context.Context, page []store.Look, now time.Ti
 	for i, l := range page {
 		keys[i] = store.Key{MerchantID: l.MerchantID, PaymentID: l.PaymentID}
 	}
-	sales, err := w.Store.Sales(ctx, keys)
-	if err != nil {
+	sales, bad, err := w.Store.Sales(ctx, keys)
+	if err := firstOf(err, w.Ledger.Hold(ctx, bad)); err != nil {
 		return err
 	}
 	var entries []ledger.Entry
@@ -88,7 +88,7 @@ func (w *Worker) expireThose(ctx context.Context, page []store.Look, now time.Ti
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err = w.Ledger.Apply(ctx, entries)
+	_, err = w.Ledger.ApplyOrHold(ctx, entries)
 	w.noteRun(ctx, NameExpire, len(entries), err)
 	return err
 }

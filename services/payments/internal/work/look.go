@@ -183,7 +183,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err = w.Ledger.Apply(ctx, entries, foundPaid(entries, w.Now()))
+	_, err = w.Ledger.ApplyOrHold(ctx, entries, foundPaid(entries, w.Now()))
 	return err
 }
 

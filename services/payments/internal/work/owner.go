@@ -33,7 +33,7 @@ type tidings struct {
 }
 
 func (w *Worker) tell(ctx context.Context, effects []store.Effect) error {
-	sales, err := w.Store.Sales(ctx, keysOf(effects))
+	sales, effects, err := w.salesOf(ctx, effects)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (w *Worker) claimTokens(ctx context.Context, limit int) ([]store.Effect, er
 
 // changeTokens looks at each sale as it is now, so that the last word stands however the orders were overtaken.
 func (w *Worker) changeTokens(ctx context.Context, effects []store.Effect) error {
-	sales, err := w.Store.Sales(ctx, keysOf(effects))
+	sales, effects, err := w.salesOf(ctx, effects)
 	if err != nil {
 		return err
 	}
@@ -68,10 +68,13 @@ func (w *Worker) changeToken(ctx context.Context, e store.Effect, s store.Sale) 
 			return err
 		}
 		opened, settled := s.State == payment.Paid, false
-		_, err = w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
-			now, err := store.Lock(ctx, tx, []store.Key{e.Key})
+		_, err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+			now, bad, err := store.Lock(ctx, tx, []store.Key{e.Key})
 			if err != nil {
 				return err
+			}
+			if settled = len(bad) > 0; settled { // set aside, its order with it
+				return nil
 			}
 			if settled = len(now) == 0 || (now[0].State == payment.Paid) == opened; !settled {
 				s = now[0]

@@ -62,7 +62,7 @@ func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error 
 		return err
 	}
 	verdicts = append(verdicts, more...)
-	_, err = w.Ledger.Apply(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
+	_, err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
 	return err
 }
 

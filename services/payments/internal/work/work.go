@@ -155,6 +155,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, 0, w.claimDigests, w.digests))
 	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, 0, w.claimWatch, w.watch))
 	g.Add("keep", w.keepHouse)
+	g.Add("release", w.releaseAll)
 	g.Add("backfills", w.runBackfills)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
