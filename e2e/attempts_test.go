@@ -84,11 +84,13 @@ func attempts(victim, thief *shop, s *sale) map[string][]attempt {
 
 		paymentsv1.MerchantsService_CreateMerchant_FullMethodName: {{&paymentsv1.CreateMerchantRequest{Name: "x", ExternalId: victim.name}, no}},
 		paymentsv1.MerchantsService_ListMerchants_FullMethodName:  {{&paymentsv1.ListMerchantsRequest{}, ok}},
-		paymentsv1.MerchantsService_PutBot_FullMethodName:         {{&paymentsv1.PutBotRequest{MerchantId: theirs, ExternalId: "35"}, no}},
-		paymentsv1.MerchantsService_ListBots_FullMethodName:       {{&paymentsv1.ListBotsRequest{MerchantId: theirs}, no}, {&paymentsv1.ListBotsRequest{}, ok}},
-		paymentsv1.MerchantsService_CreateAPIKey_FullMethodName:   {{&paymentsv1.CreateAPIKeyRequest{MerchantId: theirs, Name: "x"}, no}},
-		paymentsv1.MerchantsService_ListAPIKeys_FullMethodName:    {{&paymentsv1.ListAPIKeysRequest{MerchantId: theirs}, no}, {&paymentsv1.ListAPIKeysRequest{}, ok}},
-		paymentsv1.MerchantsService_RevokeAPIKey_FullMethodName:   {{&paymentsv1.RevokeAPIKeyRequest{KeyId: keyID(victim.key)}, hidden}, {&paymentsv1.RevokeAPIKeyRequest{KeyId: keyID(victim.d.OperatorKey())}, hidden}},
+		paymentsv1.MerchantsService_SetLookWeight_FullMethodName: {{&paymentsv1.SetLookWeightRequest{MerchantId: theirs, LookWeight: 1}, no},
+			{&paymentsv1.SetLookWeightRequest{MerchantId: thief.id, LookWeight: 100}, no}},
+		paymentsv1.MerchantsService_PutBot_FullMethodName:       {{&paymentsv1.PutBotRequest{MerchantId: theirs, ExternalId: "35"}, no}},
+		paymentsv1.MerchantsService_ListBots_FullMethodName:     {{&paymentsv1.ListBotsRequest{MerchantId: theirs}, no}, {&paymentsv1.ListBotsRequest{}, ok}},
+		paymentsv1.MerchantsService_CreateAPIKey_FullMethodName: {{&paymentsv1.CreateAPIKeyRequest{MerchantId: theirs, Name: "x"}, no}},
+		paymentsv1.MerchantsService_ListAPIKeys_FullMethodName:  {{&paymentsv1.ListAPIKeysRequest{MerchantId: theirs}, no}, {&paymentsv1.ListAPIKeysRequest{}, ok}},
+		paymentsv1.MerchantsService_RevokeAPIKey_FullMethodName: {{&paymentsv1.RevokeAPIKeyRequest{KeyId: keyID(victim.key)}, hidden}, {&paymentsv1.RevokeAPIKeyRequest{KeyId: keyID(victim.d.OperatorKey())}, hidden}},
 
 		gatewaysv1.AccountsService_PutAccount_FullMethodName: {{&gatewaysv1.PutAccountRequest{MerchantId: theirs, Provider: "paradise", Credentials: map[string]string{"api_key": "sk_do_ladrao_0001"}}, no}},
 		gatewaysv1.AccountsService_VerifyAccount_FullMethodName: {{&gatewaysv1.VerifyAccountRequest{AccountId: victim.accounts[sim.Atomopay].GetId()}, hidden},

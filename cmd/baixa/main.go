@@ -43,6 +43,7 @@ type cli struct {
 	Reconcile reconcileCmd `cmd:"" help:"Compare a provider's statement with what is known here; exit 1 when something differs."`
 
 	// What is true, and how it is decided.
+	Merchant   merchantCmd   `cmd:"" help:"List merchants; set a merchant's part of the looks (operators)."`
 	Policy     policyCmd     `cmd:"" help:"Show and change how sales are decided and how often providers are asked."`
 	Prove      proveCmd      `cmd:"" help:"Read the whole history and prove that everything follows from it; exit 1 when not."`
 	Statistics statisticsCmd `cmd:"" help:"Show, prove and rebuild the statistics; set commissions."`

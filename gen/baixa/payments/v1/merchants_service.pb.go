@@ -30,8 +30,10 @@ type Merchant struct {
 	Id   string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The platform's own id of the merchant. May be empty; unique when set.
-	ExternalId    string                 `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	ExternalId string                 `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	CreatedAt  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// The merchant's part of the looks when more are due than can be made, 1 to 100: two to one means twice as many.
+	LookWeight    int32 `protobuf:"varint,5,opt,name=look_weight,json=lookWeight,proto3" json:"look_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,6 +96,113 @@ func (x *Merchant) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Merchant) GetLookWeight() int32 {
+	if x != nil {
+		return x.LookWeight
+	}
+	return 0
+}
+
+// SetLookWeightRequest says how much.
+type SetLookWeightRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// 1 to 100; 1 is what every merchant begins with.
+	LookWeight    int32 `protobuf:"varint,2,opt,name=look_weight,json=lookWeight,proto3" json:"look_weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLookWeightRequest) Reset() {
+	*x = SetLookWeightRequest{}
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLookWeightRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLookWeightRequest) ProtoMessage() {}
+
+func (x *SetLookWeightRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLookWeightRequest.ProtoReflect.Descriptor instead.
+func (*SetLookWeightRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SetLookWeightRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *SetLookWeightRequest) GetLookWeight() int32 {
+	if x != nil {
+		return x.LookWeight
+	}
+	return 0
+}
+
+// SetLookWeightResponse is the merchant as it is now.
+type SetLookWeightResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Merchant      *Merchant              `protobuf:"bytes,1,opt,name=merchant,proto3" json:"merchant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLookWeightResponse) Reset() {
+	*x = SetLookWeightResponse{}
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLookWeightResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLookWeightResponse) ProtoMessage() {}
+
+func (x *SetLookWeightResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLookWeightResponse.ProtoReflect.Descriptor instead.
+func (*SetLookWeightResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SetLookWeightResponse) GetMerchant() *Merchant {
+	if x != nil {
+		return x.Merchant
+	}
+	return nil
+}
+
 // Bot is a Telegram bot that sells.
 type Bot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -110,7 +219,7 @@ type Bot struct {
 
 func (x *Bot) Reset() {
 	*x = Bot{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[1]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -122,7 +231,7 @@ func (x *Bot) String() string {
 func (*Bot) ProtoMessage() {}
 
 func (x *Bot) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[1]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -135,7 +244,7 @@ func (x *Bot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bot.ProtoReflect.Descriptor instead.
 func (*Bot) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{1}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Bot) GetId() string {
@@ -191,7 +300,7 @@ type APIKey struct {
 
 func (x *APIKey) Reset() {
 	*x = APIKey{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[2]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -203,7 +312,7 @@ func (x *APIKey) String() string {
 func (*APIKey) ProtoMessage() {}
 
 func (x *APIKey) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[2]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -216,7 +325,7 @@ func (x *APIKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use APIKey.ProtoReflect.Descriptor instead.
 func (*APIKey) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{2}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *APIKey) GetId() string {
@@ -266,7 +375,7 @@ type CreateMerchantRequest struct {
 
 func (x *CreateMerchantRequest) Reset() {
 	*x = CreateMerchantRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[3]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +387,7 @@ func (x *CreateMerchantRequest) String() string {
 func (*CreateMerchantRequest) ProtoMessage() {}
 
 func (x *CreateMerchantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[3]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +400,7 @@ func (x *CreateMerchantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMerchantRequest.ProtoReflect.Descriptor instead.
 func (*CreateMerchantRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{3}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateMerchantRequest) GetName() string {
@@ -319,7 +428,7 @@ type CreateMerchantResponse struct {
 
 func (x *CreateMerchantResponse) Reset() {
 	*x = CreateMerchantResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +440,7 @@ func (x *CreateMerchantResponse) String() string {
 func (*CreateMerchantResponse) ProtoMessage() {}
 
 func (x *CreateMerchantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +453,7 @@ func (x *CreateMerchantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMerchantResponse.ProtoReflect.Descriptor instead.
 func (*CreateMerchantResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{4}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateMerchantResponse) GetMerchant() *Merchant {
@@ -370,7 +479,7 @@ type ListMerchantsRequest struct {
 
 func (x *ListMerchantsRequest) Reset() {
 	*x = ListMerchantsRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -382,7 +491,7 @@ func (x *ListMerchantsRequest) String() string {
 func (*ListMerchantsRequest) ProtoMessage() {}
 
 func (x *ListMerchantsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -395,7 +504,7 @@ func (x *ListMerchantsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMerchantsRequest.ProtoReflect.Descriptor instead.
 func (*ListMerchantsRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{5}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{7}
 }
 
 // ListMerchantsResponse lists at most 1000.
@@ -408,7 +517,7 @@ type ListMerchantsResponse struct {
 
 func (x *ListMerchantsResponse) Reset() {
 	*x = ListMerchantsResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +529,7 @@ func (x *ListMerchantsResponse) String() string {
 func (*ListMerchantsResponse) ProtoMessage() {}
 
 func (x *ListMerchantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +542,7 @@ func (x *ListMerchantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMerchantsResponse.ProtoReflect.Descriptor instead.
 func (*ListMerchantsResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{6}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListMerchantsResponse) GetMerchants() []*Merchant {
@@ -458,7 +567,7 @@ type PutBotRequest struct {
 
 func (x *PutBotRequest) Reset() {
 	*x = PutBotRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[7]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +579,7 @@ func (x *PutBotRequest) String() string {
 func (*PutBotRequest) ProtoMessage() {}
 
 func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[7]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +592,7 @@ func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotRequest.ProtoReflect.Descriptor instead.
 func (*PutBotRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{7}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PutBotRequest) GetMerchantId() string {
@@ -518,7 +627,7 @@ type PutBotResponse struct {
 
 func (x *PutBotResponse) Reset() {
 	*x = PutBotResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[8]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +639,7 @@ func (x *PutBotResponse) String() string {
 func (*PutBotResponse) ProtoMessage() {}
 
 func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[8]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -543,7 +652,7 @@ func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotResponse.ProtoReflect.Descriptor instead.
 func (*PutBotResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{8}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutBotResponse) GetBot() *Bot {
@@ -571,7 +680,7 @@ type ListBotsRequest struct {
 
 func (x *ListBotsRequest) Reset() {
 	*x = ListBotsRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[9]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +692,7 @@ func (x *ListBotsRequest) String() string {
 func (*ListBotsRequest) ProtoMessage() {}
 
 func (x *ListBotsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[9]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +705,7 @@ func (x *ListBotsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBotsRequest.ProtoReflect.Descriptor instead.
 func (*ListBotsRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{9}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListBotsRequest) GetMerchantId() string {
@@ -616,7 +725,7 @@ type ListBotsResponse struct {
 
 func (x *ListBotsResponse) Reset() {
 	*x = ListBotsResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[10]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +737,7 @@ func (x *ListBotsResponse) String() string {
 func (*ListBotsResponse) ProtoMessage() {}
 
 func (x *ListBotsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[10]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +750,7 @@ func (x *ListBotsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBotsResponse.ProtoReflect.Descriptor instead.
 func (*ListBotsResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListBotsResponse) GetBots() []*Bot {
@@ -664,7 +773,7 @@ type CreateAPIKeyRequest struct {
 
 func (x *CreateAPIKeyRequest) Reset() {
 	*x = CreateAPIKeyRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[11]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +785,7 @@ func (x *CreateAPIKeyRequest) String() string {
 func (*CreateAPIKeyRequest) ProtoMessage() {}
 
 func (x *CreateAPIKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[11]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +798,7 @@ func (x *CreateAPIKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAPIKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAPIKeyRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CreateAPIKeyRequest) GetMerchantId() string {
@@ -718,7 +827,7 @@ type CreateAPIKeyResponse struct {
 
 func (x *CreateAPIKeyResponse) Reset() {
 	*x = CreateAPIKeyResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[12]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +839,7 @@ func (x *CreateAPIKeyResponse) String() string {
 func (*CreateAPIKeyResponse) ProtoMessage() {}
 
 func (x *CreateAPIKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[12]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +852,7 @@ func (x *CreateAPIKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAPIKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAPIKeyResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{12}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateAPIKeyResponse) GetKey() *APIKey {
@@ -771,7 +880,7 @@ type ListAPIKeysRequest struct {
 
 func (x *ListAPIKeysRequest) Reset() {
 	*x = ListAPIKeysRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[13]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +892,7 @@ func (x *ListAPIKeysRequest) String() string {
 func (*ListAPIKeysRequest) ProtoMessage() {}
 
 func (x *ListAPIKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[13]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +905,7 @@ func (x *ListAPIKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAPIKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAPIKeysRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{13}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListAPIKeysRequest) GetMerchantId() string {
@@ -816,7 +925,7 @@ type ListAPIKeysResponse struct {
 
 func (x *ListAPIKeysResponse) Reset() {
 	*x = ListAPIKeysResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[14]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +937,7 @@ func (x *ListAPIKeysResponse) String() string {
 func (*ListAPIKeysResponse) ProtoMessage() {}
 
 func (x *ListAPIKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[14]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +950,7 @@ func (x *ListAPIKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAPIKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAPIKeysResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{14}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAPIKeysResponse) GetKeys() []*APIKey {
@@ -861,7 +970,7 @@ type RevokeAPIKeyRequest struct {
 
 func (x *RevokeAPIKeyRequest) Reset() {
 	*x = RevokeAPIKeyRequest{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[15]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +982,7 @@ func (x *RevokeAPIKeyRequest) String() string {
 func (*RevokeAPIKeyRequest) ProtoMessage() {}
 
 func (x *RevokeAPIKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[15]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +995,7 @@ func (x *RevokeAPIKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAPIKeyRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAPIKeyRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{15}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RevokeAPIKeyRequest) GetKeyId() string {
@@ -906,7 +1015,7 @@ type RevokeAPIKeyResponse struct {
 
 func (x *RevokeAPIKeyResponse) Reset() {
 	*x = RevokeAPIKeyResponse{}
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[16]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1027,7 @@ func (x *RevokeAPIKeyResponse) String() string {
 func (*RevokeAPIKeyResponse) ProtoMessage() {}
 
 func (x *RevokeAPIKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[16]
+	mi := &file_baixa_payments_v1_merchants_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1040,7 @@ func (x *RevokeAPIKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAPIKeyResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAPIKeyResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{16}
+	return file_baixa_payments_v1_merchants_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RevokeAPIKeyResponse) GetKey() *APIKey {
@@ -945,14 +1054,23 @@ var File_baixa_payments_v1_merchants_service_proto protoreflect.FileDescriptor
 
 const file_baixa_payments_v1_merchants_service_proto_rawDesc = "" +
 	"\n" +
-	")baixa/payments/v1/merchants_service.proto\x12\x11baixa.payments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x01\n" +
+	")baixa/payments/v1/merchants_service.proto\x12\x11baixa.payments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\bMerchant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
 	"\vexternal_id\x18\x03 \x01(\tR\n" +
 	"externalId\x129\n" +
 	"\n" +
-	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xa6\x01\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1f\n" +
+	"\vlook_weight\x18\x05 \x01(\x05R\n" +
+	"lookWeight\"X\n" +
+	"\x14SetLookWeightRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1f\n" +
+	"\vlook_weight\x18\x02 \x01(\x05R\n" +
+	"lookWeight\"P\n" +
+	"\x15SetLookWeightResponse\x127\n" +
+	"\bmerchant\x18\x01 \x01(\v2\x1b.baixa.payments.v1.MerchantR\bmerchant\"\xa6\x01\n" +
 	"\x03Bot\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -1010,10 +1128,11 @@ const file_baixa_payments_v1_merchants_service_proto_rawDesc = "" +
 	"\x13RevokeAPIKeyRequest\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"C\n" +
 	"\x14RevokeAPIKeyResponse\x12+\n" +
-	"\x03key\x18\x01 \x01(\v2\x19.baixa.payments.v1.APIKeyR\x03key2\xc6\x06\n" +
+	"\x03key\x18\x01 \x01(\v2\x19.baixa.payments.v1.APIKeyR\x03key2\xe1\a\n" +
 	"\x10MerchantsService\x12\x7f\n" +
 	"\x0eCreateMerchant\x12(.baixa.payments.v1.CreateMerchantRequest\x1a).baixa.payments.v1.CreateMerchantResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/merchants\x12y\n" +
-	"\rListMerchants\x12'.baixa.payments.v1.ListMerchantsRequest\x1a(.baixa.payments.v1.ListMerchantsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/merchants\x12b\n" +
+	"\rListMerchants\x12'.baixa.payments.v1.ListMerchantsRequest\x1a(.baixa.payments.v1.ListMerchantsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/merchants\x12\x98\x01\n" +
+	"\rSetLookWeight\x12'.baixa.payments.v1.SetLookWeightRequest\x1a(.baixa.payments.v1.SetLookWeightResponse\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v1/merchants/{merchant_id}:setLookWeight\x12b\n" +
 	"\x06PutBot\x12 .baixa.payments.v1.PutBotRequest\x1a!.baixa.payments.v1.PutBotResponse\"\x13\x82\xd3\xe4\x93\x02\r:\x01*\"\b/v1/bots\x12e\n" +
 	"\bListBots\x12\".baixa.payments.v1.ListBotsRequest\x1a#.baixa.payments.v1.ListBotsResponse\"\x10\x82\xd3\xe4\x93\x02\n" +
 	"\x12\b/v1/bots\x12t\n" +
@@ -1034,58 +1153,63 @@ func file_baixa_payments_v1_merchants_service_proto_rawDescGZIP() []byte {
 	return file_baixa_payments_v1_merchants_service_proto_rawDescData
 }
 
-var file_baixa_payments_v1_merchants_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_baixa_payments_v1_merchants_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_baixa_payments_v1_merchants_service_proto_goTypes = []any{
 	(*Merchant)(nil),               // 0: baixa.payments.v1.Merchant
-	(*Bot)(nil),                    // 1: baixa.payments.v1.Bot
-	(*APIKey)(nil),                 // 2: baixa.payments.v1.APIKey
-	(*CreateMerchantRequest)(nil),  // 3: baixa.payments.v1.CreateMerchantRequest
-	(*CreateMerchantResponse)(nil), // 4: baixa.payments.v1.CreateMerchantResponse
-	(*ListMerchantsRequest)(nil),   // 5: baixa.payments.v1.ListMerchantsRequest
-	(*ListMerchantsResponse)(nil),  // 6: baixa.payments.v1.ListMerchantsResponse
-	(*PutBotRequest)(nil),          // 7: baixa.payments.v1.PutBotRequest
-	(*PutBotResponse)(nil),         // 8: baixa.payments.v1.PutBotResponse
-	(*ListBotsRequest)(nil),        // 9: baixa.payments.v1.ListBotsRequest
-	(*ListBotsResponse)(nil),       // 10: baixa.payments.v1.ListBotsResponse
-	(*CreateAPIKeyRequest)(nil),    // 11: baixa.payments.v1.CreateAPIKeyRequest
-	(*CreateAPIKeyResponse)(nil),   // 12: baixa.payments.v1.CreateAPIKeyResponse
-	(*ListAPIKeysRequest)(nil),     // 13: baixa.payments.v1.ListAPIKeysRequest
-	(*ListAPIKeysResponse)(nil),    // 14: baixa.payments.v1.ListAPIKeysResponse
-	(*RevokeAPIKeyRequest)(nil),    // 15: baixa.payments.v1.RevokeAPIKeyRequest
-	(*RevokeAPIKeyResponse)(nil),   // 16: baixa.payments.v1.RevokeAPIKeyResponse
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(*SetLookWeightRequest)(nil),   // 1: baixa.payments.v1.SetLookWeightRequest
+	(*SetLookWeightResponse)(nil),  // 2: baixa.payments.v1.SetLookWeightResponse
+	(*Bot)(nil),                    // 3: baixa.payments.v1.Bot
+	(*APIKey)(nil),                 // 4: baixa.payments.v1.APIKey
+	(*CreateMerchantRequest)(nil),  // 5: baixa.payments.v1.CreateMerchantRequest
+	(*CreateMerchantResponse)(nil), // 6: baixa.payments.v1.CreateMerchantResponse
+	(*ListMerchantsRequest)(nil),   // 7: baixa.payments.v1.ListMerchantsRequest
+	(*ListMerchantsResponse)(nil),  // 8: baixa.payments.v1.ListMerchantsResponse
+	(*PutBotRequest)(nil),          // 9: baixa.payments.v1.PutBotRequest
+	(*PutBotResponse)(nil),         // 10: baixa.payments.v1.PutBotResponse
+	(*ListBotsRequest)(nil),        // 11: baixa.payments.v1.ListBotsRequest
+	(*ListBotsResponse)(nil),       // 12: baixa.payments.v1.ListBotsResponse
+	(*CreateAPIKeyRequest)(nil),    // 13: baixa.payments.v1.CreateAPIKeyRequest
+	(*CreateAPIKeyResponse)(nil),   // 14: baixa.payments.v1.CreateAPIKeyResponse
+	(*ListAPIKeysRequest)(nil),     // 15: baixa.payments.v1.ListAPIKeysRequest
+	(*ListAPIKeysResponse)(nil),    // 16: baixa.payments.v1.ListAPIKeysResponse
+	(*RevokeAPIKeyRequest)(nil),    // 17: baixa.payments.v1.RevokeAPIKeyRequest
+	(*RevokeAPIKeyResponse)(nil),   // 18: baixa.payments.v1.RevokeAPIKeyResponse
+	(*timestamppb.Timestamp)(nil),  // 19: google.protobuf.Timestamp
 }
 var file_baixa_payments_v1_merchants_service_proto_depIdxs = []int32{
-	17, // 0: baixa.payments.v1.Merchant.created_at:type_name -> google.protobuf.Timestamp
-	17, // 1: baixa.payments.v1.Bot.created_at:type_name -> google.protobuf.Timestamp
-	17, // 2: baixa.payments.v1.APIKey.created_at:type_name -> google.protobuf.Timestamp
-	17, // 3: baixa.payments.v1.APIKey.revoked_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: baixa.payments.v1.CreateMerchantResponse.merchant:type_name -> baixa.payments.v1.Merchant
-	0,  // 5: baixa.payments.v1.ListMerchantsResponse.merchants:type_name -> baixa.payments.v1.Merchant
-	1,  // 6: baixa.payments.v1.PutBotResponse.bot:type_name -> baixa.payments.v1.Bot
-	1,  // 7: baixa.payments.v1.ListBotsResponse.bots:type_name -> baixa.payments.v1.Bot
-	2,  // 8: baixa.payments.v1.CreateAPIKeyResponse.key:type_name -> baixa.payments.v1.APIKey
-	2,  // 9: baixa.payments.v1.ListAPIKeysResponse.keys:type_name -> baixa.payments.v1.APIKey
-	2,  // 10: baixa.payments.v1.RevokeAPIKeyResponse.key:type_name -> baixa.payments.v1.APIKey
-	3,  // 11: baixa.payments.v1.MerchantsService.CreateMerchant:input_type -> baixa.payments.v1.CreateMerchantRequest
-	5,  // 12: baixa.payments.v1.MerchantsService.ListMerchants:input_type -> baixa.payments.v1.ListMerchantsRequest
-	7,  // 13: baixa.payments.v1.MerchantsService.PutBot:input_type -> baixa.payments.v1.PutBotRequest
-	9,  // 14: baixa.payments.v1.MerchantsService.ListBots:input_type -> baixa.payments.v1.ListBotsRequest
-	11, // 15: baixa.payments.v1.MerchantsService.CreateAPIKey:input_type -> baixa.payments.v1.CreateAPIKeyRequest
-	13, // 16: baixa.payments.v1.MerchantsService.ListAPIKeys:input_type -> baixa.payments.v1.ListAPIKeysRequest
-	15, // 17: baixa.payments.v1.MerchantsService.RevokeAPIKey:input_type -> baixa.payments.v1.RevokeAPIKeyRequest
-	4,  // 18: baixa.payments.v1.MerchantsService.CreateMerchant:output_type -> baixa.payments.v1.CreateMerchantResponse
-	6,  // 19: baixa.payments.v1.MerchantsService.ListMerchants:output_type -> baixa.payments.v1.ListMerchantsResponse
-	8,  // 20: baixa.payments.v1.MerchantsService.PutBot:output_type -> baixa.payments.v1.PutBotResponse
-	10, // 21: baixa.payments.v1.MerchantsService.ListBots:output_type -> baixa.payments.v1.ListBotsResponse
-	12, // 22: baixa.payments.v1.MerchantsService.CreateAPIKey:output_type -> baixa.payments.v1.CreateAPIKeyResponse
-	14, // 23: baixa.payments.v1.MerchantsService.ListAPIKeys:output_type -> baixa.payments.v1.ListAPIKeysResponse
-	16, // 24: baixa.payments.v1.MerchantsService.RevokeAPIKey:output_type -> baixa.payments.v1.RevokeAPIKeyResponse
-	18, // [18:25] is the sub-list for method output_type
-	11, // [11:18] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	19, // 0: baixa.payments.v1.Merchant.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 1: baixa.payments.v1.SetLookWeightResponse.merchant:type_name -> baixa.payments.v1.Merchant
+	19, // 2: baixa.payments.v1.Bot.created_at:type_name -> google.protobuf.Timestamp
+	19, // 3: baixa.payments.v1.APIKey.created_at:type_name -> google.protobuf.Timestamp
+	19, // 4: baixa.payments.v1.APIKey.revoked_at:type_name -> google.protobuf.Timestamp
+	0,  // 5: baixa.payments.v1.CreateMerchantResponse.merchant:type_name -> baixa.payments.v1.Merchant
+	0,  // 6: baixa.payments.v1.ListMerchantsResponse.merchants:type_name -> baixa.payments.v1.Merchant
+	3,  // 7: baixa.payments.v1.PutBotResponse.bot:type_name -> baixa.payments.v1.Bot
+	3,  // 8: baixa.payments.v1.ListBotsResponse.bots:type_name -> baixa.payments.v1.Bot
+	4,  // 9: baixa.payments.v1.CreateAPIKeyResponse.key:type_name -> baixa.payments.v1.APIKey
+	4,  // 10: baixa.payments.v1.ListAPIKeysResponse.keys:type_name -> baixa.payments.v1.APIKey
+	4,  // 11: baixa.payments.v1.RevokeAPIKeyResponse.key:type_name -> baixa.payments.v1.APIKey
+	5,  // 12: baixa.payments.v1.MerchantsService.CreateMerchant:input_type -> baixa.payments.v1.CreateMerchantRequest
+	7,  // 13: baixa.payments.v1.MerchantsService.ListMerchants:input_type -> baixa.payments.v1.ListMerchantsRequest
+	1,  // 14: baixa.payments.v1.MerchantsService.SetLookWeight:input_type -> baixa.payments.v1.SetLookWeightRequest
+	9,  // 15: baixa.payments.v1.MerchantsService.PutBot:input_type -> baixa.payments.v1.PutBotRequest
+	11, // 16: baixa.payments.v1.MerchantsService.ListBots:input_type -> baixa.payments.v1.ListBotsRequest
+	13, // 17: baixa.payments.v1.MerchantsService.CreateAPIKey:input_type -> baixa.payments.v1.CreateAPIKeyRequest
+	15, // 18: baixa.payments.v1.MerchantsService.ListAPIKeys:input_type -> baixa.payments.v1.ListAPIKeysRequest
+	17, // 19: baixa.payments.v1.MerchantsService.RevokeAPIKey:input_type -> baixa.payments.v1.RevokeAPIKeyRequest
+	6,  // 20: baixa.payments.v1.MerchantsService.CreateMerchant:output_type -> baixa.payments.v1.CreateMerchantResponse
+	8,  // 21: baixa.payments.v1.MerchantsService.ListMerchants:output_type -> baixa.payments.v1.ListMerchantsResponse
+	2,  // 22: baixa.payments.v1.MerchantsService.SetLookWeight:output_type -> baixa.payments.v1.SetLookWeightResponse
+	10, // 23: baixa.payments.v1.MerchantsService.PutBot:output_type -> baixa.payments.v1.PutBotResponse
+	12, // 24: baixa.payments.v1.MerchantsService.ListBots:output_type -> baixa.payments.v1.ListBotsResponse
+	14, // 25: baixa.payments.v1.MerchantsService.CreateAPIKey:output_type -> baixa.payments.v1.CreateAPIKeyResponse
+	16, // 26: baixa.payments.v1.MerchantsService.ListAPIKeys:output_type -> baixa.payments.v1.ListAPIKeysResponse
+	18, // 27: baixa.payments.v1.MerchantsService.RevokeAPIKey:output_type -> baixa.payments.v1.RevokeAPIKeyResponse
+	20, // [20:28] is the sub-list for method output_type
+	12, // [12:20] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_merchants_service_proto_init() }
@@ -1099,7 +1223,7 @@ func file_baixa_payments_v1_merchants_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_payments_v1_merchants_service_proto_rawDesc), len(file_baixa_payments_v1_merchants_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	MerchantsService_CreateMerchant_FullMethodName = "/baixa.payments.v1.MerchantsService/CreateMerchant"
 	MerchantsService_ListMerchants_FullMethodName  = "/baixa.payments.v1.MerchantsService/ListMerchants"
+	MerchantsService_SetLookWeight_FullMethodName  = "/baixa.payments.v1.MerchantsService/SetLookWeight"
 	MerchantsService_PutBot_FullMethodName         = "/baixa.payments.v1.MerchantsService/PutBot"
 	MerchantsService_ListBots_FullMethodName       = "/baixa.payments.v1.MerchantsService/ListBots"
 	MerchantsService_CreateAPIKey_FullMethodName   = "/baixa.payments.v1.MerchantsService/CreateAPIKey"
@@ -39,6 +40,9 @@ type MerchantsServiceClient interface {
 	CreateMerchant(ctx context.Context, in *CreateMerchantRequest, opts ...grpc.CallOption) (*CreateMerchantResponse, error)
 	// ListMerchants lists merchants, oldest first; a merchant's key sees itself.
 	ListMerchants(ctx context.Context, in *ListMerchantsRequest, opts ...grpc.CallOption) (*ListMerchantsResponse, error)
+	// SetLookWeight changes a merchant's part of the looks when more are due than can be made. It counts from the next claim, within seconds.
+	// Idempotent. Codes: PERMISSION_DENIED (only operators may: it takes from the other merchants), INVALID_ARGUMENT, NOT_FOUND.
+	SetLookWeight(ctx context.Context, in *SetLookWeightRequest, opts ...grpc.CallOption) (*SetLookWeightResponse, error)
 	// PutBot makes or renames a bot. Idempotency key: (merchant_id, external_id). Its Telegram token is put with
 	// NotifierService.PutBot. Codes: INVALID_ARGUMENT.
 	PutBot(ctx context.Context, in *PutBotRequest, opts ...grpc.CallOption) (*PutBotResponse, error)
@@ -75,6 +79,16 @@ func (c *merchantsServiceClient) ListMerchants(ctx context.Context, in *ListMerc
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListMerchantsResponse)
 	err := c.cc.Invoke(ctx, MerchantsService_ListMerchants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *merchantsServiceClient) SetLookWeight(ctx context.Context, in *SetLookWeightRequest, opts ...grpc.CallOption) (*SetLookWeightResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLookWeightResponse)
+	err := c.cc.Invoke(ctx, MerchantsService_SetLookWeight_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +156,9 @@ type MerchantsServiceServer interface {
 	CreateMerchant(context.Context, *CreateMerchantRequest) (*CreateMerchantResponse, error)
 	// ListMerchants lists merchants, oldest first; a merchant's key sees itself.
 	ListMerchants(context.Context, *ListMerchantsRequest) (*ListMerchantsResponse, error)
+	// SetLookWeight changes a merchant's part of the looks when more are due than can be made. It counts from the next claim, within seconds.
+	// Idempotent. Codes: PERMISSION_DENIED (only operators may: it takes from the other merchants), INVALID_ARGUMENT, NOT_FOUND.
+	SetLookWeight(context.Context, *SetLookWeightRequest) (*SetLookWeightResponse, error)
 	// PutBot makes or renames a bot. Idempotency key: (merchant_id, external_id). Its Telegram token is put with
 	// NotifierService.PutBot. Codes: INVALID_ARGUMENT.
 	PutBot(context.Context, *PutBotRequest) (*PutBotResponse, error)
@@ -169,6 +186,9 @@ func (UnimplementedMerchantsServiceServer) CreateMerchant(context.Context, *Crea
 }
 func (UnimplementedMerchantsServiceServer) ListMerchants(context.Context, *ListMerchantsRequest) (*ListMerchantsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMerchants not implemented")
+}
+func (UnimplementedMerchantsServiceServer) SetLookWeight(context.Context, *SetLookWeightRequest) (*SetLookWeightResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetLookWeight not implemented")
 }
 func (UnimplementedMerchantsServiceServer) PutBot(context.Context, *PutBotRequest) (*PutBotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutBot not implemented")
@@ -238,6 +258,24 @@ func _MerchantsService_ListMerchants_Handler(srv interface{}, ctx context.Contex
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MerchantsServiceServer).ListMerchants(ctx, req.(*ListMerchantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MerchantsService_SetLookWeight_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetLookWeightRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MerchantsServiceServer).SetLookWeight(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MerchantsService_SetLookWeight_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MerchantsServiceServer).SetLookWeight(ctx, req.(*SetLookWeightRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -346,6 +384,10 @@ var MerchantsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListMerchants",
 			Handler:    _MerchantsService_ListMerchants_Handler,
+		},
+		{
+			MethodName: "SetLookWeight",
+			Handler:    _MerchantsService_SetLookWeight_Handler,
 		},
 		{
 			MethodName: "PutBot",

@@ -51,8 +51,31 @@ func (s *Server) ListMerchants(ctx context.Context, _ *paymentsv1.ListMerchantsR
 	return out, nil
 }
 
+// SetLookWeight changes a merchant's part of the looks; only an operator may.
+func (s *Server) SetLookWeight(ctx context.Context, r *paymentsv1.SetLookWeightRequest) (*paymentsv1.SetLookWeightResponse, error) {
+	if _, err := scope(ctx, ""); err != nil {
+		return nil, err
+	}
+	if !auth.From(ctx).Operator {
+		return nil, rpcerr.Denied("an operator's key is needed to change a merchant's part of the looks")
+	}
+	var f rpcerr.Fields
+	m, err := payment.ParseMerchantID(r.GetMerchantId())
+	f.Require(err == nil, "merchant_id", "a UUID as CreateMerchant returns it")
+	f.Require(r.GetLookWeight() >= 1 && r.GetLookWeight() <= 100, "look_weight", "a whole number from 1 to 100")
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	out, err := s.Store.SetLookWeight(ctx, m, int(r.GetLookWeight()))
+	if err != nil {
+		return nil, named(err, "merchant")
+	}
+	return &paymentsv1.SetLookWeightResponse{Merchant: merchantMessage(out)}, nil
+}
+
 func merchantMessage(m store.Merchant) *paymentsv1.Merchant {
-	return &paymentsv1.Merchant{Id: m.ID.String(), Name: m.Name, ExternalId: m.ExternalID, CreatedAt: timestamppb.New(m.CreatedAt)}
+	return &paymentsv1.Merchant{Id: m.ID.String(), Name: m.Name, ExternalId: m.ExternalID, CreatedAt: timestamppb.New(m.CreatedAt),
+		LookWeight: int32(m.LookWeight)}
 }
 
 // PutBot makes or renames a bot.

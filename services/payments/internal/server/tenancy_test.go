@@ -245,6 +245,46 @@ func TestMerchants_operatorsOnly(t *testing.T) {
 	}
 }
 
+func TestSetLookWeight_operatorsOnly(t *testing.T) {
+	d := newDesk(t)
+	before := d.everything()
+	for name, c := range map[string]struct {
+		ctx    context.Context
+		id     string
+		weight int32
+		code   codes.Code
+		fields string
+	}{
+		"nobody":                {t.Context(), d.one.id, 2, codes.Unauthenticated, ""},
+		"the merchant":          {d.one.ctx, d.one.id, 2, codes.PermissionDenied, ""},
+		"another":               {d.two.ctx, d.one.id, 2, codes.PermissionDenied, ""},
+		"an unknown merchant":   {d.operator(), unknownID(), 2, codes.NotFound, ""},
+		"nobody is meant":       {d.operator(), "", 2, codes.InvalidArgument, "merchant_id"},
+		"nothing":               {d.operator(), d.one.id, 0, codes.InvalidArgument, "look_weight"},
+		"too much":              {d.operator(), d.one.id, 101, codes.InvalidArgument, "look_weight"},
+		"neither who, nor what": {d.operator(), "7", -1, codes.InvalidArgument, "merchant_id look_weight"},
+	} {
+		_, err := d.SetLookWeight(c.ctx, &paymentsv1.SetLookWeightRequest{MerchantId: c.id, LookWeight: c.weight})
+		if code, fields := said(err); code != c.code || fields != c.fields {
+			t.Errorf("%s: %v names %q, want %v and %q", name, err, fields, c.code, c.fields)
+		}
+	}
+	if d.everything() != before {
+		t.Error("a refused call changed something")
+	}
+	for range 2 {
+		r, err := d.SetLookWeight(d.operator(), &paymentsv1.SetLookWeightRequest{MerchantId: d.one.id, LookWeight: 100})
+		if err != nil || r.GetMerchant().GetId() != d.one.id || r.GetMerchant().GetLookWeight() != 100 {
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+	for who, want := range map[context.Context]int32{d.one.ctx: 100, d.two.ctx: 1} {
+		if list, err := d.ListMerchants(who, nil); err != nil || list.GetMerchants()[0].GetLookWeight() != want {
+			t.Errorf("%v, %v, want %d", list, err, want)
+		}
+	}
+}
+
 func TestBots_putAndList(t *testing.T) {
 	d := newDesk(t)
 	renamed, err := d.PutBot(d.one.ctx, &paymentsv1.PutBotRequest{ExternalId: "35", Name: "Novo"})

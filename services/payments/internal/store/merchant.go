@@ -18,26 +18,27 @@ type Merchant struct {
 	Name       string
 	ExternalID string // empty when the platform gave none
 	CreatedAt  time.Time
+	LookWeight int // 1 to 100
 }
 
 const insertMerchant = `
 INSERT INTO merchants (id, name, external_id) VALUES ($1, $2, NULLIF($3, ''))
 ON CONFLICT (external_id) DO NOTHING
-RETURNING created_at`
+RETURNING created_at, look_weight`
 
 const merchantByExternalID = `
-SELECT id, name, COALESCE(external_id, ''), created_at FROM merchants WHERE external_id = $1`
+SELECT id, name, COALESCE(external_id, ''), created_at, look_weight FROM merchants WHERE external_id = $1`
 
 // CreateMerchant inserts m, or returns the merchant that has m's external id already; created tells which.
 func (s *Store) CreateMerchant(ctx context.Context, m Merchant) (out Merchant, created bool, err error) {
-	err = s.pool.QueryRow(ctx, insertMerchant, m.ID, m.Name, m.ExternalID).Scan(&m.CreatedAt)
+	err = s.pool.QueryRow(ctx, insertMerchant, m.ID, m.Name, m.ExternalID).Scan(&m.CreatedAt, &m.LookWeight)
 	switch {
 	case err == nil:
 		return m, true, nil
 	case !errors.Is(err, pgx.ErrNoRows):
 		return Merchant{}, false, fmt.Errorf("create merchant: %w", err)
 	}
-	err = s.pool.QueryRow(ctx, merchantByExternalID, m.ExternalID).Scan(&out.ID, &out.Name, &out.ExternalID, &out.CreatedAt)
+	err = s.pool.QueryRow(ctx, merchantByExternalID, m.ExternalID).Scan(&out.ID, &out.Name, &out.ExternalID, &out.CreatedAt, &out.LookWeight)
 	if err != nil {
 		return Merchant{}, false, fmt.Errorf("get merchant by external id: %w", err)
 	}
@@ -45,7 +46,7 @@ func (s *Store) CreateMerchant(ctx context.Context, m Merchant) (out Merchant, c
 }
 
 const listMerchants = `
-SELECT id, name, COALESCE(external_id, ''), created_at FROM merchants
+SELECT id, name, COALESCE(external_id, ''), created_at, look_weight FROM merchants
 WHERE $1::uuid IS NULL OR id = $1
 ORDER BY created_at, id LIMIT 1000`
 
@@ -58,6 +59,18 @@ func (s *Store) Merchants(ctx context.Context, only *payment.MerchantID) ([]Merc
 	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Merchant])
 	if err != nil {
 		return nil, fmt.Errorf("list merchants: %w", err)
+	}
+	return out, nil
+}
+
+const setLookWeight = `
+UPDATE merchants SET look_weight = $2 WHERE id = $1 RETURNING id, name, COALESCE(external_id, ''), created_at, look_weight`
+
+// SetLookWeight changes a merchant's part of the looks and returns the merchant; an unknown one is ErrNotFound. Claims read it each time.
+func (s *Store) SetLookWeight(ctx context.Context, m payment.MerchantID, weight int) (out Merchant, err error) {
+	err = s.pool.QueryRow(ctx, setLookWeight, m, weight).Scan(&out.ID, &out.Name, &out.ExternalID, &out.CreatedAt, &out.LookWeight)
+	if err != nil {
+		return Merchant{}, fmt.Errorf("set look weight: %w", one(err))
 	}
 	return out, nil
 }

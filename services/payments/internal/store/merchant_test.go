@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,6 +33,30 @@ func TestCreateMerchant_onceByExternalID(t *testing.T) {
 	only, err := b.Merchants(ctx, &first.ID)
 	if err != nil || len(only) != 1 || only[0] != first {
 		t.Errorf("only one: %v, %v", only, err)
+	}
+}
+
+func TestSetLookWeight_claimsSeeIt(t *testing.T) {
+	b := newBench(t)
+	if m, err := b.SetLookWeight(t.Context(), b.one.merchant, 7); err != nil || m.ID != b.one.merchant || m.LookWeight != 7 {
+		t.Fatal(m, err)
+	}
+	if _, err := b.SetLookWeight(t.Context(), payment.MerchantID(uuid.New()), 7); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an unknown merchant: %v", err)
+	}
+	if _, err := b.SetLookWeight(t.Context(), b.one.merchant, 101); err == nil {
+		t.Error("the database takes a weight of 101")
+	}
+	b.set(b.look(b.one, "1", -time.Minute))
+	b.set(b.look(b.other, "2", -time.Minute))
+	due, err := b.DueAccounts(t.Context(), b.now.Add(time.Hour), nil)
+	if err != nil || len(due) != 2 {
+		t.Fatal(due, err)
+	}
+	for _, a := range due {
+		if want := map[payment.MerchantID]int{b.one.merchant: 7, b.other.merchant: 1}[a.MerchantID]; a.Weight != want {
+			t.Errorf("a claim sees %d, want %d", a.Weight, want)
+		}
 	}
 }
 
