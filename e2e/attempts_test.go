@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,6 +36,12 @@ func (attempt) shows(victim *shop, s *sale, out proto.Message) bool {
 
 // attempts has a row for every method of every contract.
 func attempts(victim, thief *shop, s *sale) map[string][]attempt {
+	all := attemptsOnSales(victim, thief, s)
+	maps.Copy(all, attemptsOnSettings(victim, s))
+	return all
+}
+
+func attemptsOnSales(victim, thief *shop, s *sale) map[string][]attempt {
 	const no, hidden, closed, ok = codes.PermissionDenied, codes.NotFound, codes.Unimplemented, codes.OK
 	theirs := victim.id
 	create := thief.request(sim.Atomopay)

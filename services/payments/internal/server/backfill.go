@@ -42,6 +42,11 @@ func (s *Server) StartBackfill(ctx context.Context, r *paymentsv1.StartBackfillR
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	if b.AccountID != nil {
+		if _, err := s.accounts.provider(ctx, m, *b.AccountID); err != nil {
+			return nil, err
+		}
+	}
 	if r.GetDryRun() {
 		n, err := s.Store.CountTouched(ctx, b)
 		if err != nil {
