@@ -202,11 +202,16 @@ func (s *shop) placed(t *testing.T, p sim.Provider, c sim.Charge) sim.Charge {
 // follow registers a charge.
 func (s *shop) follow(t *testing.T, p sim.Provider, c sim.Charge) *sale {
 	t.Helper()
-	chat := newChat()
+	return s.followOf(t, p, c, newChat(), &paymentsv1.Product{Name: "E-book"})
+}
+
+// followOf registers a charge of somebody's purchase of a product.
+func (s *shop) followOf(t *testing.T, p sim.Provider, c sim.Charge, chat int64, product *paymentsv1.Product) *sale {
+	t.Helper()
 	must(t, s.d.World().AddChat(sim.Chat{ID: chat}))
 	req := &paymentsv1.RegisterPaymentRequest{BotId: "35", AccountId: s.accounts[p].GetId(), Amount: &typev1.Money{Centavos: price},
 		Charge: &paymentsv1.Charge{Id: c.ID, Hash: c.Hash, Reference: c.Reference}, Buyer: &paymentsv1.Buyer{TelegramId: chat, Name: "Rui Exemplo"},
-		Product: &paymentsv1.Product{Name: "E-book"}, ExternalId: c.Reference, CreatedAt: timestamppb.New(c.CreatedAt)}
+		Product: product, ExternalId: c.Reference, CreatedAt: timestamppb.New(c.CreatedAt)}
 	resp := &paymentsv1.RegisterPaymentResponse{}
 	s.api.Must("POST", "/v1/payments:register", req, resp)
 	if !resp.GetCreated() {

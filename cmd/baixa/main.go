@@ -32,6 +32,7 @@ type cli struct {
 	Recheck  recheckCmd  `cmd:"" help:"Look at a sale now."`
 	Review   reviewCmd   `cmd:"" help:"List, accept or refuse sales that wait for a person."`
 	Endpoint endpointCmd `cmd:"" help:"Webhooks to your own systems: make endpoints, test them, send again."`
+	Access   accessCmd   `cmd:"" help:"Memberships of Telegram groups that were sold: list, extend, revoke, restore."`
 	Resend   resendCmd   `cmd:"" help:"Send a buyer's link again, or a new one, and print it."`
 	Notify   notifyCmd   `cmd:"" help:"Try what tells owners."`
 	Import   importCmd   `cmd:"" help:"Take over sales from another system."`

@@ -40,8 +40,12 @@ func TestAccess_grantIsIdempotentAndFollowed(t *testing.T) {
 		o.GetPaymentId() != r.GetPaymentId() || o.GetAccess().GetAccessId() != first.GetAccess().GetId() {
 		t.Errorf("outcome %v", o)
 	}
-	if health, err := h.GetHealth(service(t), &notifierv1.GetHealthRequest{}); err != nil || health.GetSent() != 0 {
-		t.Errorf("an access counts as a message: %v, %v", health, err)
+	if health, err := h.GetHealth(as(t, mine), &notifierv1.GetHealthRequest{}); err != nil || health.GetSent() != 0 || health.GetAccessesInError() != 1 ||
+		health.GetAccessInErrorPaymentId() != r.GetPaymentId() {
+		t.Errorf("health with an access in error and no message: %v, %v", health, err)
+	}
+	if health, err := h.GetHealth(as(t, uuid.NewString()), &notifierv1.GetHealthRequest{}); err != nil || health.GetAccessesInError() != 0 || health.GetAccessInErrorPaymentId() != "" {
+		t.Errorf("a stranger's health: %v, %v", health, err)
 	}
 	revoked, err := h.accesses.RevokeAccess(service(t), &notifierv1.RevokeAccessRequest{MerchantId: mine, PaymentId: r.GetPaymentId(), Reason: "refunded"})
 	if err != nil || revoked.GetAccess().GetState() != notifierv1.AccessState_ACCESS_STATE_CANCELLED || revoked.GetAccess().GetCancelledReason() != "refunded" {

@@ -45,6 +45,7 @@ type Client struct {
 	Pixels    deliveryv1.PixelsServiceClient
 	Notifier  notifierv1.NotifierServiceClient
 	Endpoints notifierv1.EndpointsServiceClient
+	Accesses  notifierv1.AccessServiceClient
 	conn      *grpc.ClientConn
 }
 
@@ -95,7 +96,7 @@ func Dial(address, key string, tls *rpc.TLSConfig) (*Client, error) {
 		Alerts:   paymentsv1.NewAlertsServiceClient(conn),
 		Accounts: gatewaysv1.NewAccountsServiceClient(conn), Gateways: gatewaysv1.NewGatewaysServiceClient(conn),
 		Pixels: deliveryv1.NewPixelsServiceClient(conn), Notifier: notifierv1.NewNotifierServiceClient(conn),
-		Endpoints: notifierv1.NewEndpointsServiceClient(conn), conn: conn}, nil
+		Endpoints: notifierv1.NewEndpointsServiceClient(conn), Accesses: notifierv1.NewAccessServiceClient(conn), conn: conn}, nil
 }
 
 // Close ends the connection.

@@ -765,9 +765,16 @@ type GetHealthResponse struct {
 	// Open sockets on this replica.
 	OpenSockets int64 `protobuf:"varint,7,opt,name=open_sockets,json=openSockets,proto3" json:"open_sockets,omitempty"`
 	// Owner events written in the last 24 hours.
-	OwnerEvents   int64 `protobuf:"varint,8,opt,name=owner_events,json=ownerEvents,proto3" json:"owner_events,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OwnerEvents int64 `protobuf:"varint,8,opt,name=owner_events,json=ownerEvents,proto3" json:"owner_events,omitempty"`
+	// Accesses to groups that wait for their owner to mend something (ACCESS_STATE_ERROR), and the sale of the newest of them; empty
+	// when there is none.
+	AccessesInError        int64  `protobuf:"varint,9,opt,name=accesses_in_error,json=accessesInError,proto3" json:"accesses_in_error,omitempty"`
+	AccessInErrorPaymentId string `protobuf:"bytes,10,opt,name=access_in_error_payment_id,json=accessInErrorPaymentId,proto3" json:"access_in_error_payment_id,omitempty"`
+	// Merchants' endpoints that were disabled, and enabled ones that have failed for more than 15 minutes.
+	EndpointsDisabled int64 `protobuf:"varint,11,opt,name=endpoints_disabled,json=endpointsDisabled,proto3" json:"endpoints_disabled,omitempty"`
+	EndpointsFailing  int64 `protobuf:"varint,12,opt,name=endpoints_failing,json=endpointsFailing,proto3" json:"endpoints_failing,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetHealthResponse) Reset() {
@@ -852,6 +859,34 @@ func (x *GetHealthResponse) GetOpenSockets() int64 {
 func (x *GetHealthResponse) GetOwnerEvents() int64 {
 	if x != nil {
 		return x.OwnerEvents
+	}
+	return 0
+}
+
+func (x *GetHealthResponse) GetAccessesInError() int64 {
+	if x != nil {
+		return x.AccessesInError
+	}
+	return 0
+}
+
+func (x *GetHealthResponse) GetAccessInErrorPaymentId() string {
+	if x != nil {
+		return x.AccessInErrorPaymentId
+	}
+	return ""
+}
+
+func (x *GetHealthResponse) GetEndpointsDisabled() int64 {
+	if x != nil {
+		return x.EndpointsDisabled
+	}
+	return 0
+}
+
+func (x *GetHealthResponse) GetEndpointsFailing() int64 {
+	if x != nil {
+		return x.EndpointsFailing
 	}
 	return 0
 }
@@ -1014,7 +1049,7 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"3\n" +
 	"\x10GetHealthRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
-	"merchantId\"\xb8\x02\n" +
+	"merchantId\"\xfc\x03\n" +
 	"\x11GetHealthResponse\x12\x16\n" +
 	"\x06queued\x18\x01 \x01(\x03R\x06queued\x12D\n" +
 	"\x10oldest_queued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eoldestQueuedAt\x12\x12\n" +
@@ -1024,7 +1059,12 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"maybe_sent\x18\x05 \x01(\x03R\tmaybeSent\x12&\n" +
 	"\x0frefused_bot_ids\x18\x06 \x03(\tR\rrefusedBotIds\x12!\n" +
 	"\fopen_sockets\x18\a \x01(\x03R\vopenSockets\x12!\n" +
-	"\fowner_events\x18\b \x01(\x03R\vownerEvents\"/\n" +
+	"\fowner_events\x18\b \x01(\x03R\vownerEvents\x12*\n" +
+	"\x11accesses_in_error\x18\t \x01(\x03R\x0faccessesInError\x12:\n" +
+	"\x1aaccess_in_error_payment_id\x18\n" +
+	" \x01(\tR\x16accessInErrorPaymentId\x12-\n" +
+	"\x12endpoints_disabled\x18\v \x01(\x03R\x11endpointsDisabled\x12+\n" +
+	"\x11endpoints_failing\x18\f \x01(\x03R\x10endpointsFailing\"/\n" +
 	"\x15FollowOutcomesRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +

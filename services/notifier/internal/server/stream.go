@@ -87,7 +87,11 @@ func (s *Server) GetHealth(ctx context.Context, r *notifierv1.GetHealthRequest) 
 		return nil, err
 	}
 	out := &notifierv1.GetHealthResponse{Queued: h.Queued, OldestQueuedAt: optional(h.OldestQueuedAt), Sent: h.Sent,
-		Undeliverable: h.Undeliverable, MaybeSent: h.MaybeSent, OpenSockets: int64(s.OpenSockets(whose)), OwnerEvents: h.OwnerEvents}
+		Undeliverable: h.Undeliverable, MaybeSent: h.MaybeSent, OpenSockets: int64(s.OpenSockets(whose)), OwnerEvents: h.OwnerEvents,
+		AccessesInError: h.Broken, EndpointsDisabled: h.Disabled, EndpointsFailing: h.FailingLong}
+	if h.BrokenSale != nil {
+		out.AccessInErrorPaymentId = h.BrokenSale.String()
+	}
 	for _, b := range h.RefusedBots {
 		out.RefusedBotIds = append(out.RefusedBotIds, b.String())
 	}

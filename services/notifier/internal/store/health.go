@@ -15,10 +15,15 @@ type Health struct {
 	Sent, Undeliverable, MaybeSent int64
 	RefusedBots                    []uuid.UUID // at most 100
 	OwnerEvents                    int64
+
+	Broken      int64      // accesses that wait for their owner
+	BrokenSale  *uuid.UUID // the newest one's; nil when there is none
+	Disabled    int64      // endpoints
+	FailingLong int64      // endpoints that are enabled and have failed for a while
 }
 
 const healthSQL = `
-SELECT w.n, w.oldest, o.sent, o.undeliverable, o.maybe_sent, b.refused, e.n
+SELECT w.n, w.oldest, o.sent, o.undeliverable, o.maybe_sent, b.refused, e.n, a.n, a.newest, p.disabled, p.failing
 FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
       WHERE state < 2 AND ($1::uuid IS NULL OR merchant_id = $1)) w,
      (SELECT count(*) FILTER (WHERE state = 2) AS sent, count(*) FILTER (WHERE state = 3) AS undeliverable,
@@ -28,13 +33,19 @@ FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
       FROM (SELECT bot_id FROM bots WHERE refused_at IS NOT NULL AND ($1::uuid IS NULL OR merchant_id = $1)
             ORDER BY refused_at DESC LIMIT 100) r) b,
      (SELECT count(*) AS n FROM notifications
-      WHERE channel = 2 AND created_at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) e`
+      WHERE channel = 2 AND created_at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) e,
+     (SELECT count(*) AS n, (array_agg(payment_id ORDER BY created_at DESC))[1] AS newest FROM accesses
+      WHERE state = 6 AND ($1::uuid IS NULL OR merchant_id = $1)) a,
+     (SELECT count(*) FILTER (WHERE disabled_reason <> '') AS disabled,
+             count(*) FILTER (WHERE disabled_reason = '' AND failing_since < now() - interval '15 minutes') AS failing
+      FROM endpoints WHERE $1::uuid IS NULL OR merchant_id = $1) p`
 
 // Health counts for one merchant, or for all when merchant is nil.
 func (s *Store) Health(ctx context.Context, merchant *uuid.UUID) (Health, error) {
 	var h Health
 	err := s.pool.QueryRow(ctx, healthSQL, merchant).
-		Scan(&h.Queued, &h.OldestQueuedAt, &h.Sent, &h.Undeliverable, &h.MaybeSent, &h.RefusedBots, &h.OwnerEvents)
+		Scan(&h.Queued, &h.OldestQueuedAt, &h.Sent, &h.Undeliverable, &h.MaybeSent, &h.RefusedBots, &h.OwnerEvents, &h.Broken, &h.BrokenSale,
+			&h.Disabled, &h.FailingLong)
 	if err != nil {
 		return Health{}, fmt.Errorf("count notifications: %w", err)
 	}

@@ -118,6 +118,9 @@ var faults = map[string]struct {
 	"no budget known":      {func(in *Input) { in.Accounts[0].CallsPerMinute = 0 }, nil},
 	"messages": {func(in *Input) { in.Providers[0].Undeliverable, in.Providers[0].MaybeSent = 1, 1 },
 		[]string{"warning messages_undeliverable", "warning messages_unsure"}},
+	"a group in disorder": {func(in *Input) { in.Health.AccessesInError, in.Health.AccessInErrorPaymentId = 2, "s9" }, []string{"warning accesses_in_error"}},
+	"an endpoint is gone, another fails": {func(in *Input) { in.Health.EndpointsDisabled, in.Health.EndpointsFailing = 1, 1 },
+		[]string{"warning endpoints_disabled", "warning endpoints_failing"}},
 	"bot refused":      {func(in *Input) { in.Health.RefusedBotIds = []string{"b1"} }, []string{"problem bot_refused"}},
 	"messages waiting": {func(in *Input) { in.Health.OldestQueuedAt = timestamppb.New(now.Add(-3 * time.Minute)) }, []string{"problem messages_waiting"}},
 }

@@ -190,6 +190,15 @@ func (r *report) findMessages() {
 	for _, bot := range r.Health.GetRefusedBotIds() {
 		r.find("bot_refused", wording.Values{"bot": bot})
 	}
+	if n := r.Health.GetAccessesInError(); n > 0 {
+		r.find("accesses_in_error", wording.Values{"n": wording.Count(n), "sample": r.Health.GetAccessInErrorPaymentId()})
+	}
+	if n := r.Health.GetEndpointsDisabled(); n > 0 {
+		r.find("endpoints_disabled", wording.Values{"n": wording.Count(n)})
+	}
+	if n := r.Health.GetEndpointsFailing(); n > 0 {
+		r.find("endpoints_failing", wording.Values{"n": wording.Count(n)})
+	}
 	if oldest := r.Health.GetOldestQueuedAt(); oldest != nil && r.Now.Sub(oldest.AsTime()) > DeliverPatience {
 		r.find("messages_waiting", wording.Values{"n": wording.Count(r.Health.GetQueued()), "age": r.Now.Sub(oldest.AsTime()).String()})
 	}

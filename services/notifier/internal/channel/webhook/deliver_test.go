@@ -204,6 +204,9 @@ func TestSender_goneDisablesAndTellsTheOwner(t *testing.T) {
 	if n := len(v.requests); n != 0 {
 		t.Errorf("%d requests after 410", n)
 	}
+	if h, err := d.store.Health(t.Context(), &x.merchant); err != nil || h.Disabled != 1 || h.FailingLong != 0 {
+		t.Errorf("health %+v, %v", h, err)
+	}
 	// Enabled again, what was lost and what was missed can be asked for.
 	v.answer = nil
 	if _, err := d.store.PutEndpoint(t.Context(), store.Endpoint{MerchantID: x.merchant, ID: endpoint, URL: v.URL, Loopback: true,
