@@ -38,6 +38,8 @@ type page struct {
 	ended     bool // a look ended with one of the entries
 	asked     bool // the schedule may have changed
 	changed   bool // what the buyer's page shows may have changed
+	posted    bool // a webhook asks for a look
+	wanted    bool // a person or a decision does
 }
 
 // line is the key of one sum.
@@ -136,7 +138,7 @@ func (b *book) order(p *page, e payment.Effect) {
 		b.enqueue(s, "owner:"+number, KindOwner, OwnerNews{Type: "payment_update", Status: s.State.String(), Detail: string(e.Notice), At: b.now})
 	case payment.PollAgain:
 		at := e.At
-		p.look.WantAt, p.asked = &at, true
+		p.look.WantAt, p.asked, p.wanted = &at, true, true
 	case payment.StopPolling: // the schedule knows the new state
 	}
 }
@@ -247,13 +249,14 @@ func (b *book) schedule() {
 		if p.ended && p.scheduled {
 			b.release = append(b.release, k)
 		}
+		if p.ended {
+			b.l.jumps.made(p.sale.AccountID)
+		}
 		if !p.asked {
 			continue
 		}
 		_, policy := b.l.policy(p.sale.MerchantID, p.sale.AccountID, p.sale.Provider)
-		in := p.input(b.now)
-		in.WebhookSilence, in.HintsDoubted = b.l.habit(p.sale.AccountID)
-		next := payment.Schedule(policy, in)
+		next, lane := b.next(p, policy)
 		if next.ClockBack && p.sale.LastPollAt != nil {
 			now := b.now
 			p.sale.LastPollAt = &now
@@ -267,7 +270,7 @@ func (b *book) schedule() {
 		p.look.MerchantID, p.look.PaymentID, p.look.AccountID = p.sale.MerchantID, p.sale.ID, p.sale.AccountID
 		p.look.Provider, p.look.CreatedAt = p.sale.Provider, p.sale.CreatedAt
 		p.look.DueAt, p.look.Reason = next.At, string(next.Why)
-		p.look.Lane = next.Lane(p.sale.CreatedAt, b.now)
+		p.look.Lane = lane
 		b.set = append(b.set, p.look)
 		b.work.Looks = b.work.Looks || !next.At.After(b.now)
 	}

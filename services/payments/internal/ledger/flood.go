@@ -24,6 +24,7 @@ func (p *page) flood(e Entry) (out Entry, drop bool) {
 		return e, false
 	}
 	e.Hint = false // no dense looks
+	p.posted = true
 	at := e.Event.At
 	var last time.Time
 	if p.sale.LastPollAt != nil {

@@ -119,7 +119,7 @@ func (l *Ledger) Release(ctx context.Context, k store.Key) (bool, error) {
 		}
 		p := b.pages[k]
 		now := b.now
-		p.look.WantAt, p.asked = &now, true
+		p.look.WantAt, p.asked, p.wanted = &now, true, true
 		b.work.Deliver, b.work.Owner, b.work.Token = true, true, true
 		return l.close(ctx, tx, b, nil)
 	})

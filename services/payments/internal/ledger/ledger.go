@@ -49,6 +49,7 @@ type Ledger struct {
 	wake   func(Work)
 	now    func() time.Time
 	group  group
+	jumps  jumps
 }
 
 // ErrUnknownSale means that an entry names a sale that does not exist. Nothing of the call was done.

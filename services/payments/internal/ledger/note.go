@@ -107,8 +107,14 @@ func (p *page) note(e Entry) {
 	if e.Hint {
 		p.look.HintAt, p.asked = &at, true
 	}
-	if e.Event.Kind == payment.HintReceived {
+	switch e.Event.Kind {
+	case payment.HintReceived:
 		s.Hints++
+		p.posted = true
+	case payment.HintRefused:
+		p.posted = true
+	default:
+		p.wanted = p.wanted || e.Hint
 	}
 	if e.BuyerUntil != nil {
 		p.look.BuyerUntil, p.asked = e.BuyerUntil, true

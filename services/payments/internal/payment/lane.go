@@ -28,6 +28,11 @@ func (n Next) Lane(created, now time.Time) Lane {
 	case LookHint, LookHinted, LookBuyer, LookAgain:
 		return LaneUrgent
 	}
+	return n.Aged(created, now)
+}
+
+// Aged is Lane without regard to who waits: by the sale's age alone.
+func (n Next) Aged(created, now time.Time) Lane {
 	switch age := later(n.At, now).Sub(created); {
 	case age < freshFor:
 		return LaneFresh

@@ -23,6 +23,7 @@ type metered struct {
 	interval time.Duration
 	next     time.Time
 	asked    map[string][]time.Time // by the charge's hash
+	paid     map[string]bool        // by the charge's hash; the others are pending
 }
 
 func (m *metered) BatchGetPaymentStatus(_ context.Context, r *gatewaysv1.BatchGetPaymentStatusRequest, _ ...grpc.CallOption) (*gatewaysv1.BatchGetPaymentStatusResponse, error) {
@@ -34,7 +35,12 @@ func (m *metered) BatchGetPaymentStatus(_ context.Context, r *gatewaysv1.BatchGe
 			continue
 		}
 		m.next = now.Add(m.interval)
-		m.asked[one.GetRef().GetHash()] = append(m.asked[one.GetRef().GetHash()], now)
+		hash := one.GetRef().GetHash()
+		m.asked[hash] = append(m.asked[hash], now)
+		if m.paid[hash] {
+			out.Results = append(out.Results, gatewaystest.Paid(1990))
+			continue
+		}
 		out.Results = append(out.Results, gatewaystest.Pending())
 	}
 	return out, nil

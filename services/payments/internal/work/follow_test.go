@@ -163,8 +163,9 @@ func TestWorker_runsEverythingUntilItIsStopped(t *testing.T) {
 			t.Errorf("%d messages, %d links, %d looks, owner %v", buyer, b.links(s), b.gateways.Looks(s.Charge.Hash), owner)
 		}
 	}
+	// While the clock stands each kind notes its first run. Those of a followed log may have begun with nothing to do.
 	var names int
-	if err := b.Store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM work_runs WHERE worked > 0`).Scan(&names); err != nil || names < 4 {
+	if err := b.Store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM work_runs WHERE worked > 0 AND name IN ('poll', 'deliver', 'owner')`).Scan(&names); err != nil || names != 3 {
 		t.Errorf("%d kinds of work noted their runs, %v", names, err)
 	}
 }
