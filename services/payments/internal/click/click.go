@@ -37,8 +37,7 @@ const (
 	Cookie = "baixa_click"
 
 	cookieLife = 90 * 24 * time.Hour
-	// What a visitor waits for the database before being forwarded without a token.
-	patience = 1500 * time.Millisecond
+	patience   = 1500 * time.Millisecond // the default of Config.Patience
 
 	guesses    = 60 // unknown slugs at once from one address
 	guessEvery = time.Second
@@ -99,6 +98,8 @@ type Config struct {
 	PublicURL string
 	// Telegram is where visitors are forwarded to. Empty: https://t.me
 	Telegram string
+	// Patience is what a visitor waits for the database before being forwarded without a token. 0 means 1.5 s.
+	Patience time.Duration
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
@@ -128,11 +129,14 @@ func New(c Config) (*Handler, error) {
 	if c.Telegram == "" {
 		c.Telegram = "https://t.me"
 	}
+	if c.Patience == 0 {
+		c.Patience = patience
+	}
 	page, err := template.New("page").Parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("click: %w", err)
 	}
-	return &Handler{Config: c, links: newLinks(c.Store, c.Now), writer: newWriter(c.Store), page: page,
+	return &Handler{Config: c, links: newLinks(c.Store, c.Now), writer: newWriter(c.Store, c.Patience), page: page,
 		guesses: visitor.NewLimiter(guesses, guessEvery, c.Now), clicks: visitor.NewLimiter(clicks, clickEvery, c.Now),
 		tracer: otel.Tracer("github.com/baixapay/baixa/services/payments/internal/click")}, nil
 }
@@ -160,7 +164,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusTooManyRequests)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, h.Patience)
 	defer cancel()
 	slug, ok := Slug(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, path), "/"))
 	err := store.ErrNotFound

@@ -69,6 +69,7 @@ type stand struct {
 	now      time.Time
 }
 
+// set makes a stand whose visitors wait as long as the database takes: the machine may be busy with other tests.
 func set(t *testing.T) *stand {
 	t.Helper()
 	s := &stand{t: t, gate: &gate{Store: store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))}, merchant: payment.MerchantID(uuid.New()),
@@ -77,7 +78,7 @@ func set(t *testing.T) *stand {
 	must(t, err)
 	_, err = s.gate.PutClickLink(t.Context(), store.ClickLink{MerchantID: s.merchant, Slug: "promo-1", BotUsername: "clube_bot", Campaign: "c-35"})
 	must(t, err)
-	s.Handler, err = New(Config{Store: s.gate, PublicURL: "https://baixa.example", Now: s.clock,
+	s.Handler, err = New(Config{Store: s.gate, PublicURL: "https://baixa.example", Now: s.clock, Patience: time.Minute,
 		Client: visitor.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}.Client})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

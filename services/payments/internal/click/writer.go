@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	writers    = 2 // one collects while the other waits for the disk
-	batch      = 256
-	queue      = 4096
-	writeLimit = 2 * time.Second
+	writers = 2 // one collects while the other waits for the disk
+	batch   = 256
+	queue   = 4096
+	grace   = 500 * time.Millisecond // that a statement may take beyond what visitors wait
 )
 
 var errNotKept = errors.New("click not kept")
@@ -22,6 +22,7 @@ var errNotKept = errors.New("click not kept")
 // writer commits clicks that arrive together in one statement. Nothing waits for company.
 type writer struct {
 	store Store
+	limit time.Duration // of one statement
 	queue chan entry
 
 	mu     sync.RWMutex // closed and the sends that it ends
@@ -33,7 +34,9 @@ type entry struct {
 	done  chan error // takes one result without a reader
 }
 
-func newWriter(s Store) *writer { return &writer{store: s, queue: make(chan entry, queue)} }
+func newWriter(s Store, patience time.Duration) *writer {
+	return &writer{store: s, limit: patience + grace, queue: make(chan entry, queue)}
+}
 
 // put returns after the commit. When ctx ends first the click may be kept all the same; its token was given to nobody.
 func (w *writer) put(ctx context.Context, c store.Click) error {
@@ -117,7 +120,7 @@ func (w *writer) commit(ctx context.Context, entries []entry) {
 }
 
 func (w *writer) insert(ctx context.Context, clicks []store.Click) error {
-	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	ctx, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
 	return w.store.InsertClicks(ctx, clicks)
 }
