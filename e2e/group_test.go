@@ -33,6 +33,9 @@ const (
 	broken    = notifierv1.AccessState_ACCESS_STATE_ERROR
 )
 
+// accessLease is how long an access whose step a killed notifier had begun stays with it.
+const accessLease = 2 * time.Minute
+
 const contact = "Fale com @loja_exemplo"
 
 // openGroup makes a supergroup that the shop's bot administers.
@@ -67,7 +70,7 @@ func (s *sale) access(t *testing.T) *notifierv1.Access {
 
 func (s *sale) awaitAccess(t *testing.T, want notifierv1.AccessState) *notifierv1.Access {
 	t.Helper()
-	deployment.Eventually(t, lease+deployment.Within, fmt.Sprintf("the access of sale %s is %v", s.id, want), func() bool { return s.access(t).GetState() == want },
+	deployment.Eventually(t, accessLease+deployment.Within, fmt.Sprintf("the access of sale %s is %v", s.id, want), func() bool { return s.access(t).GetState() == want },
 		func() string { return s.access(t).String() + s.history(t) })
 	return s.access(t)
 }
@@ -89,7 +92,7 @@ func (s *sale) page(t *testing.T) string {
 // invite waits until the page shows an invite of the group that lets somebody in. From then on the link is a canary.
 func (s *sale) invite(t *testing.T, group int64) (link string) {
 	t.Helper()
-	deployment.Eventually(t, lease+deployment.Within, "the page shows an invite to the group", func() bool {
+	deployment.Eventually(t, accessLease+deployment.Within, "the page shows an invite to the group", func() bool {
 		if s.link() == "" {
 			return false
 		}
@@ -135,17 +138,23 @@ func (s *shop) passes(t *testing.T, by time.Duration) {
 // explains runs `baixa explain` and fails unless it says all parts.
 func (s *sale) explains(t *testing.T, parts ...string) {
 	t.Helper()
-	env, args := s.shop.as("explain", s.id, "--lang", "pt-BR")
+	s.shop.prints(t, []string{"explain", s.id, "--lang", "pt-BR"}, parts...)
+}
+
+// prints runs a command with the merchant's key and fails unless it says all parts, and no invite.
+func (s *shop) prints(t *testing.T, command []string, parts ...string) {
+	t.Helper()
+	env, args := s.as(command...)
 	c := deployment.Run(t, env, args...)
-	s.shop.look(t, c)
+	s.look(t, c)
 	told := strings.Join(strings.Fields(c.Stdout), " ") // lines are broken to the terminal's width
 	for _, part := range parts {
 		if c.Code != 0 || !strings.Contains(told, part) {
-			t.Errorf("explain: code %d, want a story with %q\n%s%s", c.Code, part, c.Stdout, c.Stderr)
+			t.Errorf("baixa %q: code %d, want %q\n%s%s", command, c.Code, part, c.Stdout, c.Stderr)
 		}
 	}
 	if strings.Contains(c.Stdout, "t.me/+") {
-		t.Error("explain shows an invite")
+		t.Errorf("baixa %q shows an invite", command)
 	}
 }
 
@@ -250,6 +259,8 @@ func groupDisorder(t *testing.T, d deployment.Deployment) {
 	}, func() string { return fmt.Sprint(alerts) + s.history(t) })
 	deployment.Eventually(t, deployment.Within, "delivery's own remark is in the history", func() bool { return s.count(t, "access_missing") == 1 })
 	s.explains(t, "administrador", "convite do grupo não ficou pronto a tempo")
+	shop.prints(t, []string{"doctor", "--lang", "en"}, "in error, of buyers who have paid: 1", "baixa explain "+s.id)
+	shop.prints(t, []string{"access", "list", "--state", "error"}, s.access(t).GetId()+" error: bot_not_admin")
 
 	must(t, d.World().AddChat(sim.Chat{ID: group}))
 	shop.passes(t, 10*time.Minute) // until it is tried again

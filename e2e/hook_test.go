@@ -215,6 +215,7 @@ func hooksGone(t *testing.T, d deployment.Deployment) {
 	if n := told(); n != 1 {
 		t.Errorf("the owner was told %d times", n)
 	}
+	shop.prints(t, []string{"doctor", "--lang", "en"}, "webhook endpoints that are disabled: 1")
 	system.code.Store(0)
 	shop.operator.Must("POST", "/v1/endpoints", &notifierv1.PutEndpointRequest{MerchantId: shop.id, EndpointId: system.id, Url: system.server.URL + "/hooks"},
 		&notifierv1.PutEndpointResponse{})

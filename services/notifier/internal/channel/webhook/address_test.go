@@ -121,8 +121,9 @@ func TestClient_rebindingReachesNobody(t *testing.T) {
 	hits := atomic.Int64{}
 	inside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer inside.Close()
-	address := "93.184.215.14"
-	d := newDesk(t, func(c *Config) { c.Resolver = names(t, func(string) string { return address }) })
+	var address atomic.Value // the resolver asks of goroutines that outlive a question
+	address.Store("93.184.215.14")
+	d := newDesk(t, func(c *Config) { c.Resolver = names(t, func(string) string { return address.Load().(string) }) })
 	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +133,7 @@ func TestClient_rebindingReachesNobody(t *testing.T) {
 		t.Fatalf("while it is public: %v", err)
 	}
 	for _, private := range []string{"127.0.0.1", "::ffff:127.0.0.1", "::1"} {
-		address = private
+		address.Store(private)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
 		if err != nil {
 			t.Fatal(err)
