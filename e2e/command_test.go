@@ -165,12 +165,15 @@ func TestStart_refuses(t *testing.T) {
 		"a leaf without a DSN": {nil, append([]string{"gateways", "--listen", free[3]}, leaf...), []string{"dsn"}},
 		"PostgreSQL is missing": {[]string{"PATH=" + empty, "PGBIN=", "HOME=" + empty, "XDG_CACHE_HOME=" + empty},
 			[]string{"up", "--data", other, "--http", free[4], "--grpc", free[5]}, []string{"PostgreSQL", "DSN", "PGBIN", "apt"}},
-		"PGBIN holds nothing": {[]string{"PGBIN=" + empty}, []string{"up", "--data", data(), "--http", free[6], "--grpc", free[7]}, []string{"PGBIN"}},
-		"no such command":     {nil, []string{"subir"}, []string{"subir"}},
-		"no such flag":        {nil, []string{"up", "--porta", "1"}, []string{"--porta"}},
-		"a leaf without keys": {nil, []string{"gateways", "--listen", free[3], "--dsn", "postgres://x@127.0.0.1:1/x", "--keyset", empty + "/nao", "--service-key", empty + "/nao"}, []string{"/nao"}},
-		"nobody answers":      {nil, []string{"explain", "x", "--address", free[0], "--api-key", "bxk_x"}, []string{free[0]}},
-		"no key":              {nil, []string{"explain", "x", "--address", free[0], "--data", empty}, []string{"--api-key"}},
+		"PGBIN holds nothing":      {[]string{"PGBIN=" + empty}, []string{"up", "--data", data(), "--http", free[6], "--grpc", free[7]}, []string{"PGBIN"}},
+		"no such command":          {nil, []string{"subir"}, []string{"subir"}},
+		"bytes kept for too short": {nil, []string{"up", "--data", data(), "--keep-webhooks", "5m"}, []string{"--keep-webhooks", "24h"}},
+		"no wait for a sale":       {[]string{"BAIXA_PARK_FOR=-1h"}, []string{"up", "--data", data()}, []string{"--park-for", "BAIXA_PARK_FOR", "at least 1h"}},
+		"a time that is none":      {nil, []string{"up", "--data", data(), "--park-for", "um mês"}, []string{"--park-for"}},
+		"no such flag":             {nil, []string{"up", "--porta", "1"}, []string{"--porta"}},
+		"a leaf without keys":      {nil, []string{"gateways", "--listen", free[3], "--dsn", "postgres://x@127.0.0.1:1/x", "--keyset", empty + "/nao", "--service-key", empty + "/nao"}, []string{"/nao"}},
+		"nobody answers":           {nil, []string{"explain", "x", "--address", free[0], "--api-key", "bxk_x"}, []string{free[0]}},
+		"no key":                   {nil, []string{"explain", "x", "--address", free[0], "--data", empty}, []string{"--api-key"}},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { refuses(t, c.env, c.args, c.says) })
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/baixapay/baixa/cmd/baixa/internal/secrets"
 	"github.com/baixapay/baixa/cmd/baixa/internal/stack"
+	"github.com/baixapay/baixa/internal/config"
 	"github.com/baixapay/baixa/internal/run"
+	"github.com/baixapay/baixa/services/payments"
 )
 
 type upCmd struct {
@@ -21,7 +24,12 @@ type upCmd struct {
 	Providers      string         `env:"BAIXA_PROVIDERS" help:"Folder of further payment providers, one YAML file each." placeholder:"FOLDER"`
 	PixelScript    string         `env:"BAIXA_PIXEL_SCRIPT" help:"Program of Meta's pixel in delivery pages, for simulators." placeholder:"URL"`
 	WebhookHeaders []string       `env:"BAIXA_WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones and those that accounts name for their secrets." placeholder:"NAME"`
+	KeepWebhooks   time.Duration  `env:"BAIXA_KEEP_WEBHOOKS" default:"720h" help:"How long webhooks' sealed bytes are kept to be read again, at least 24h; 0s is for ever."`
+	ParkFor        time.Duration  `env:"BAIXA_PARK_FOR" default:"720h" help:"How long a webhook waits for a sale with its identifiers, at least 1h; 0s is for ever."`
 }
+
+// Check implements config.Checker.
+func (c *upCmd) Check(r *config.Report) { payments.CheckTimes(r, &c.KeepWebhooks, &c.ParkFor) }
 
 func (c upCmd) Run(ctx context.Context) error {
 	tel, err := c.setUp(ctx, "baixa")
@@ -35,7 +43,7 @@ func (c upCmd) Run(ctx context.Context) error {
 		}
 	}
 	s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
-		TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
+		TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
 	if err != nil {
 		return err
 	}

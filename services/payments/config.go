@@ -34,14 +34,19 @@ func (c *Config) Check(r *config.Report) {
 		r.Want(&c.DSN, false, "a PostgreSQL address such as postgres://user:password@host:5432/database")
 	}
 	r.Want(&c.MaxConns, c.MaxConns >= 0, "a positive number")
-	r.Want(&c.KeepWebhooks, c.KeepWebhooks == 0 || c.KeepWebhooks >= 24*time.Hour, "0s or at least 24h: what is purged cannot be read again")
-	r.Want(&c.ParkFor, c.ParkFor == 0 || c.ParkFor >= time.Hour, "0s or at least 1h")
+	CheckTimes(r, &c.KeepWebhooks, &c.ParkFor)
 	r.Want(&c.PublicURL, c.PublicURL == "" || isHost(c.PublicURL), "https://host without a path")
 	for _, text := range c.TrustedProxies {
 		if _, ok := network(text); !ok {
 			r.Want(&c.TrustedProxies, false, "addresses or networks such as 10.0.0.0/8, and "+text+" is neither")
 		}
 	}
+}
+
+// CheckTimes notes what is wrong with how long webhooks are kept and wait, fields of any configuration that has them.
+func CheckTimes(r *config.Report, keep, park *time.Duration) {
+	r.Want(keep, *keep == 0 || *keep >= 24*time.Hour, "0s or at least 24h: what is purged cannot be read again")
+	r.Want(park, *park == 0 || *park >= time.Hour, "0s or at least 1h")
 }
 
 // Validate reports every wrong value, naming its field.

@@ -16,6 +16,7 @@ import (
 	"github.com/baixapay/baixa/cmd/baixa/internal/stack"
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/services/payments"
 	"github.com/baixapay/baixa/sim"
 )
 
@@ -95,7 +96,7 @@ func Start(ctx context.Context, o Options) (d *Demo, err error) {
 	if err := d.startSims(); err != nil {
 		return nil, err
 	}
-	d.Stack, err = stack.Start(ctx, stack.Config{Data: o.Data, DSN: o.DSN, HTTP: o.HTTP, GRPC: o.GRPC, Version: o.Version,
+	d.Stack, err = stack.Start(ctx, stack.Config{KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor, Data: o.Data, DSN: o.DSN, HTTP: o.HTTP, GRPC: o.GRPC, Version: o.Version,
 		TelegramURL: d.sims.TelegramURL(), MetaURL: d.sims.MetaURL(), PixelScript: d.sims.MetaURL() + "/fbevents.js"})
 	if err != nil {
 		return nil, err
