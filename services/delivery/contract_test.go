@@ -202,6 +202,18 @@ func TestRevokeToken_thenRestore(t *testing.T) {
 	if page := r.visit(link.GetToken()); page.Code != http.StatusGone || strings.Contains(page.Body.String(), "t.me") {
 		t.Errorf("revoked page: status %d", page.Code)
 	}
+	found, err := r.FindUnissued(w.ctx, &deliveryv1.FindUnissuedRequest{MerchantId: merchantA, PaymentIds: []string{merchantB, req.GetPaymentId()}})
+	if err != nil || len(found.GetPaymentIds()) != 1 || found.GetPaymentIds()[0] != merchantB {
+		t.Errorf("unissued: %v, %v", found, err)
+	}
+	found, err = r.FindUnissued(w.as(merchantB), &deliveryv1.FindUnissuedRequest{PaymentIds: []string{req.GetPaymentId()}})
+	if err != nil || len(found.GetPaymentIds()) != 1 {
+		t.Errorf("another merchant is told of what is not its own: %v, %v", found, err)
+	}
+	_, err = r.FindUnissued(w.ctx, &deliveryv1.FindUnissuedRequest{MerchantId: merchantA, PaymentIds: []string{"x"}})
+	wantCode(t, "no id", err, codes.InvalidArgument)
+	_, err = r.FindUnissued(w.ctx, &deliveryv1.FindUnissuedRequest{MerchantId: merchantA})
+	wantCode(t, "no sales", err, codes.InvalidArgument)
 	for range 2 {
 		out, err := r.RestoreToken(w.ctx, &deliveryv1.RestoreTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId()})
 		if err != nil || out.GetDelivery().GetState() != deliveryv1.DeliveryState_DELIVERY_STATE_ACTIVE {
@@ -211,7 +223,7 @@ func TestRevokeToken_thenRestore(t *testing.T) {
 	if page := r.visit(link.GetToken()); page.Code != http.StatusOK {
 		t.Errorf("restored page: status %d, want 200", page.Code)
 	}
-	_, err := r.RevokeToken(w.ctx, &deliveryv1.RevokeTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), Reason: "bored"})
+	_, err = r.RevokeToken(w.ctx, &deliveryv1.RevokeTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), Reason: "bored"})
 	wantCode(t, "unknown reason", err, codes.InvalidArgument)
 	_, err = r.RevokeToken(w.ctx, &deliveryv1.RevokeTokenRequest{MerchantId: merchantA, PaymentId: merchantB, Reason: "manual"})
 	wantCode(t, "unknown sale", err, codes.NotFound)

@@ -23,6 +23,7 @@ func every(req *deliveryv1.IssueTokenRequest, token string) map[string]proto.Mes
 		"/baixa.delivery.v1.DeliveryService/RegenerateToken":  &deliveryv1.RegenerateTokenRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), Key: "x"},
 		"/baixa.delivery.v1.DeliveryService/UpdateAccess":     &deliveryv1.UpdateAccessRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId(), AccessUrl: "https://stolen.example"},
 		"/baixa.delivery.v1.DeliveryService/GetLink":          &deliveryv1.GetLinkRequest{MerchantId: merchantA, PaymentId: req.GetPaymentId()},
+		"/baixa.delivery.v1.DeliveryService/FindUnissued":     &deliveryv1.FindUnissuedRequest{MerchantId: merchantA, PaymentIds: []string{req.GetPaymentId()}},
 		"/baixa.delivery.v1.LinksService/PutLinkPolicy":       &deliveryv1.PutLinkPolicyRequest{MerchantId: merchantA, MaxOpens: 1},
 		"/baixa.delivery.v1.LinksService/ListLinkPolicies":    &deliveryv1.ListLinkPoliciesRequest{MerchantId: merchantA},
 		"/baixa.delivery.v1.LinksService/PutFileKey":          &deliveryv1.PutFileKeyRequest{MerchantId: merchantA, KeyId: "k1", Secret: "stolen-stolen-stolen"},

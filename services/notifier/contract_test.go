@@ -57,6 +57,15 @@ func contractIdempotent(t *testing.T, c notifierv1.NotifierServiceClient) {
 	if err != nil || len(list.GetNotifications()) != 2 || list.GetNotifications()[0].GetKind() != "delivery" {
 		t.Errorf("an operator sees %v, %v", list, err)
 	}
+	unknown := uuid.NewString()
+	found, err := c.FindUntold(as(t, merchant), &notifierv1.FindUntoldRequest{PaymentIds: []string{unknown, message.GetPaymentId()}})
+	if err != nil || len(found.GetPaymentIds()) != 1 || found.GetPaymentIds()[0] != unknown {
+		t.Errorf("untold: %v, %v", found, err)
+	}
+	found, err = c.FindUntold(as(t, uuid.NewString()), &notifierv1.FindUntoldRequest{PaymentIds: []string{message.GetPaymentId()}})
+	if err != nil || len(found.GetPaymentIds()) != 1 {
+		t.Errorf("another merchant is told of what is not its own: %v, %v", found, err)
+	}
 }
 
 func contractTenancy(t *testing.T, c notifierv1.NotifierServiceClient) {
@@ -77,6 +86,10 @@ func contractTenancy(t *testing.T, c notifierv1.NotifierServiceClient) {
 		},
 		"GetNotifications": func(ctx context.Context) error {
 			_, err := c.GetNotifications(ctx, &notifierv1.GetNotificationsRequest{MerchantId: mine, PaymentId: message.GetPaymentId()})
+			return err
+		},
+		"FindUntold": func(ctx context.Context) error {
+			_, err := c.FindUntold(ctx, &notifierv1.FindUntoldRequest{MerchantId: mine, PaymentIds: []string{message.GetPaymentId()}})
 			return err
 		},
 		"PutBot": func(ctx context.Context) error {

@@ -268,3 +268,27 @@ func (f *Fake) FollowOutcomes(req *deliveryv1.FollowOutcomesRequest, stream grpc
 		}
 	}
 }
+
+// FindUnissued implements DeliveryService.
+func (f *Fake) FindUnissued(ctx context.Context, req *deliveryv1.FindUnissuedRequest) (*deliveryv1.FindUnissuedResponse, error) {
+	if err := f.enter(ctx, "FindUnissued"); err != nil {
+		return nil, err
+	}
+	m, err := auth.From(ctx).Merchant(req.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := &deliveryv1.FindUnissuedResponse{}
+	for _, id := range req.GetPaymentIds() {
+		issued := false
+		for k := range f.byID {
+			issued = issued || k[0] == m && k[1] == id
+		}
+		if !issued {
+			out.PaymentIds = append(out.PaymentIds, id)
+		}
+	}
+	return out, nil
+}

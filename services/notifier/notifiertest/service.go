@@ -165,3 +165,27 @@ func kindOf(r *notifierv1.NotifyRequest) string {
 	kind, _, _ := strings.Cut(r.GetKey(), ":")
 	return kind
 }
+
+// FindUntold says of which sales no delivery message was recorded.
+func (f *Fake) FindUntold(ctx context.Context, r *notifierv1.FindUntoldRequest) (*notifierv1.FindUntoldResponse, error) {
+	if err := f.enter(ctx, "FindUntold"); err != nil {
+		return nil, err
+	}
+	merchant, err := auth.From(ctx).Merchant(r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	out := &notifierv1.FindUntoldResponse{}
+	f.locked(func() {
+		told := map[string]bool{}
+		for _, n := range f.rows {
+			told[n.PaymentId] = told[n.PaymentId] || n.MerchantId == merchant && n.Kind == "delivery"
+		}
+		for _, id := range r.GetPaymentIds() {
+			if !told[id] {
+				out.PaymentIds = append(out.PaymentIds, id)
+			}
+		}
+	})
+	return out, nil
+}

@@ -695,6 +695,107 @@ func (x *GetDeliveryResponse) GetDelivery() *Delivery {
 	return nil
 }
 
+// FindUnissuedRequest names sales.
+type FindUnissuedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// 1 to 500.
+	PaymentIds    []string `protobuf:"bytes,2,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnissuedRequest) Reset() {
+	*x = FindUnissuedRequest{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnissuedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnissuedRequest) ProtoMessage() {}
+
+func (x *FindUnissuedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnissuedRequest.ProtoReflect.Descriptor instead.
+func (*FindUnissuedRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FindUnissuedRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *FindUnissuedRequest) GetPaymentIds() []string {
+	if x != nil {
+		return x.PaymentIds
+	}
+	return nil
+}
+
+// FindUnissuedResponse are those without a link.
+type FindUnissuedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order asked; empty: there is one of each.
+	PaymentIds    []string `protobuf:"bytes,1,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnissuedResponse) Reset() {
+	*x = FindUnissuedResponse{}
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnissuedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnissuedResponse) ProtoMessage() {}
+
+func (x *FindUnissuedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnissuedResponse.ProtoReflect.Descriptor instead.
+func (*FindUnissuedResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FindUnissuedResponse) GetPaymentIds() []string {
+	if x != nil {
+		return x.PaymentIds
+	}
+	return nil
+}
+
 // RevokeTokenRequest names a delivery and the reason.
 type RevokeTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -709,7 +810,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +822,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[10]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +835,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RevokeTokenRequest) GetMerchantId() string {
@@ -769,7 +870,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +882,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[11]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +895,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RevokeTokenResponse) GetDelivery() *Delivery {
@@ -816,7 +917,7 @@ type RestoreTokenRequest struct {
 
 func (x *RestoreTokenRequest) Reset() {
 	*x = RestoreTokenRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +929,7 @@ func (x *RestoreTokenRequest) String() string {
 func (*RestoreTokenRequest) ProtoMessage() {}
 
 func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[12]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +942,7 @@ func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenRequest.ProtoReflect.Descriptor instead.
 func (*RestoreTokenRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{12}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RestoreTokenRequest) GetMerchantId() string {
@@ -869,7 +970,7 @@ type RestoreTokenResponse struct {
 
 func (x *RestoreTokenResponse) Reset() {
 	*x = RestoreTokenResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +982,7 @@ func (x *RestoreTokenResponse) String() string {
 func (*RestoreTokenResponse) ProtoMessage() {}
 
 func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[13]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +995,7 @@ func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenResponse.ProtoReflect.Descriptor instead.
 func (*RestoreTokenResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{13}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RestoreTokenResponse) GetDelivery() *Delivery {
@@ -918,7 +1019,7 @@ type UpdateAccessRequest struct {
 
 func (x *UpdateAccessRequest) Reset() {
 	*x = UpdateAccessRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1031,7 @@ func (x *UpdateAccessRequest) String() string {
 func (*UpdateAccessRequest) ProtoMessage() {}
 
 func (x *UpdateAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[14]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1044,7 @@ func (x *UpdateAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccessRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccessRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{14}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateAccessRequest) GetMerchantId() string {
@@ -978,7 +1079,7 @@ type UpdateAccessResponse struct {
 
 func (x *UpdateAccessResponse) Reset() {
 	*x = UpdateAccessResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1091,7 @@ func (x *UpdateAccessResponse) String() string {
 func (*UpdateAccessResponse) ProtoMessage() {}
 
 func (x *UpdateAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[15]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1104,7 @@ func (x *UpdateAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccessResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAccessResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{15}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateAccessResponse) GetDelivery() *Delivery {
@@ -1024,7 +1125,7 @@ type FollowOutcomesRequest struct {
 
 func (x *FollowOutcomesRequest) Reset() {
 	*x = FollowOutcomesRequest{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1137,7 @@ func (x *FollowOutcomesRequest) String() string {
 func (*FollowOutcomesRequest) ProtoMessage() {}
 
 func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[16]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1150,7 @@ func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{16}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FollowOutcomesRequest) GetCursor() string {
@@ -1072,7 +1173,7 @@ type FollowOutcomesResponse struct {
 
 func (x *FollowOutcomesResponse) Reset() {
 	*x = FollowOutcomesResponse{}
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1185,7 @@ func (x *FollowOutcomesResponse) String() string {
 func (*FollowOutcomesResponse) ProtoMessage() {}
 
 func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[17]
+	mi := &file_baixa_delivery_v1_delivery_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1198,7 @@ func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{17}
+	return file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FollowOutcomesResponse) GetOutcomes() []*Outcome {
@@ -1174,7 +1275,15 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"payment_id\x18\x02 \x01(\tR\tpaymentId\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\"N\n" +
 	"\x13GetDeliveryResponse\x127\n" +
-	"\bdelivery\x18\x01 \x01(\v2\x1b.baixa.delivery.v1.DeliveryR\bdelivery\"l\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x1b.baixa.delivery.v1.DeliveryR\bdelivery\"W\n" +
+	"\x13FindUnissuedRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1f\n" +
+	"\vpayment_ids\x18\x02 \x03(\tR\n" +
+	"paymentIds\"7\n" +
+	"\x14FindUnissuedResponse\x12\x1f\n" +
+	"\vpayment_ids\x18\x01 \x03(\tR\n" +
+	"paymentIds\"l\n" +
 	"\x12RevokeTokenRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x1d\n" +
@@ -1203,14 +1312,15 @@ const file_baixa_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.baixa.delivery.v1.OutcomeR\boutcomes\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xfc\x06\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xdd\a\n" +
 	"\x0fDeliveryService\x12Y\n" +
 	"\n" +
 	"IssueToken\x12$.baixa.delivery.v1.IssueTokenRequest\x1a%.baixa.delivery.v1.IssueTokenResponse\x12k\n" +
 	"\x10BatchIssueTokens\x12*.baixa.delivery.v1.BatchIssueTokensRequest\x1a+.baixa.delivery.v1.BatchIssueTokensResponse\x12h\n" +
 	"\x0fRegenerateToken\x12).baixa.delivery.v1.RegenerateTokenRequest\x1a*.baixa.delivery.v1.RegenerateTokenResponse\x12P\n" +
 	"\aGetLink\x12!.baixa.delivery.v1.GetLinkRequest\x1a\".baixa.delivery.v1.GetLinkResponse\x12\\\n" +
-	"\vGetDelivery\x12%.baixa.delivery.v1.GetDeliveryRequest\x1a&.baixa.delivery.v1.GetDeliveryResponse\x12\\\n" +
+	"\vGetDelivery\x12%.baixa.delivery.v1.GetDeliveryRequest\x1a&.baixa.delivery.v1.GetDeliveryResponse\x12_\n" +
+	"\fFindUnissued\x12&.baixa.delivery.v1.FindUnissuedRequest\x1a'.baixa.delivery.v1.FindUnissuedResponse\x12\\\n" +
 	"\vRevokeToken\x12%.baixa.delivery.v1.RevokeTokenRequest\x1a&.baixa.delivery.v1.RevokeTokenResponse\x12_\n" +
 	"\fRestoreToken\x12&.baixa.delivery.v1.RestoreTokenRequest\x1a'.baixa.delivery.v1.RestoreTokenResponse\x12_\n" +
 	"\fUpdateAccess\x12&.baixa.delivery.v1.UpdateAccessRequest\x1a'.baixa.delivery.v1.UpdateAccessResponse\x12g\n" +
@@ -1228,7 +1338,7 @@ func file_baixa_delivery_v1_delivery_service_proto_rawDescGZIP() []byte {
 	return file_baixa_delivery_v1_delivery_service_proto_rawDescData
 }
 
-var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_baixa_delivery_v1_delivery_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_baixa_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*IssueTokenRequest)(nil),        // 0: baixa.delivery.v1.IssueTokenRequest
 	(*IssueTokenResponse)(nil),       // 1: baixa.delivery.v1.IssueTokenResponse
@@ -1240,51 +1350,55 @@ var file_baixa_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*GetLinkResponse)(nil),          // 7: baixa.delivery.v1.GetLinkResponse
 	(*GetDeliveryRequest)(nil),       // 8: baixa.delivery.v1.GetDeliveryRequest
 	(*GetDeliveryResponse)(nil),      // 9: baixa.delivery.v1.GetDeliveryResponse
-	(*RevokeTokenRequest)(nil),       // 10: baixa.delivery.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),      // 11: baixa.delivery.v1.RevokeTokenResponse
-	(*RestoreTokenRequest)(nil),      // 12: baixa.delivery.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),     // 13: baixa.delivery.v1.RestoreTokenResponse
-	(*UpdateAccessRequest)(nil),      // 14: baixa.delivery.v1.UpdateAccessRequest
-	(*UpdateAccessResponse)(nil),     // 15: baixa.delivery.v1.UpdateAccessResponse
-	(*FollowOutcomesRequest)(nil),    // 16: baixa.delivery.v1.FollowOutcomesRequest
-	(*FollowOutcomesResponse)(nil),   // 17: baixa.delivery.v1.FollowOutcomesResponse
-	(*v1.Money)(nil),                 // 18: baixa.type.v1.Money
-	(*v1.Tracking)(nil),              // 19: baixa.type.v1.Tracking
-	(*timestamppb.Timestamp)(nil),    // 20: google.protobuf.Timestamp
-	(*Delivery)(nil),                 // 21: baixa.delivery.v1.Delivery
-	(*Outcome)(nil),                  // 22: baixa.delivery.v1.Outcome
+	(*FindUnissuedRequest)(nil),      // 10: baixa.delivery.v1.FindUnissuedRequest
+	(*FindUnissuedResponse)(nil),     // 11: baixa.delivery.v1.FindUnissuedResponse
+	(*RevokeTokenRequest)(nil),       // 12: baixa.delivery.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 13: baixa.delivery.v1.RevokeTokenResponse
+	(*RestoreTokenRequest)(nil),      // 14: baixa.delivery.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),     // 15: baixa.delivery.v1.RestoreTokenResponse
+	(*UpdateAccessRequest)(nil),      // 16: baixa.delivery.v1.UpdateAccessRequest
+	(*UpdateAccessResponse)(nil),     // 17: baixa.delivery.v1.UpdateAccessResponse
+	(*FollowOutcomesRequest)(nil),    // 18: baixa.delivery.v1.FollowOutcomesRequest
+	(*FollowOutcomesResponse)(nil),   // 19: baixa.delivery.v1.FollowOutcomesResponse
+	(*v1.Money)(nil),                 // 20: baixa.type.v1.Money
+	(*v1.Tracking)(nil),              // 21: baixa.type.v1.Tracking
+	(*timestamppb.Timestamp)(nil),    // 22: google.protobuf.Timestamp
+	(*Delivery)(nil),                 // 23: baixa.delivery.v1.Delivery
+	(*Outcome)(nil),                  // 24: baixa.delivery.v1.Outcome
 }
 var file_baixa_delivery_v1_delivery_service_proto_depIdxs = []int32{
-	18, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
-	19, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
-	20, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
+	20, // 0: baixa.delivery.v1.IssueTokenRequest.amount:type_name -> baixa.type.v1.Money
+	21, // 1: baixa.delivery.v1.IssueTokenRequest.tracking:type_name -> baixa.type.v1.Tracking
+	22, // 2: baixa.delivery.v1.IssueTokenRequest.paid_at:type_name -> google.protobuf.Timestamp
 	0,  // 3: baixa.delivery.v1.BatchIssueTokensRequest.requests:type_name -> baixa.delivery.v1.IssueTokenRequest
 	1,  // 4: baixa.delivery.v1.BatchIssueTokensResponse.responses:type_name -> baixa.delivery.v1.IssueTokenResponse
-	21, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	21, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	21, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	21, // 8: baixa.delivery.v1.UpdateAccessResponse.delivery:type_name -> baixa.delivery.v1.Delivery
-	22, // 9: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
+	23, // 5: baixa.delivery.v1.GetDeliveryResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	23, // 6: baixa.delivery.v1.RevokeTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	23, // 7: baixa.delivery.v1.RestoreTokenResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	23, // 8: baixa.delivery.v1.UpdateAccessResponse.delivery:type_name -> baixa.delivery.v1.Delivery
+	24, // 9: baixa.delivery.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.delivery.v1.Outcome
 	0,  // 10: baixa.delivery.v1.DeliveryService.IssueToken:input_type -> baixa.delivery.v1.IssueTokenRequest
 	2,  // 11: baixa.delivery.v1.DeliveryService.BatchIssueTokens:input_type -> baixa.delivery.v1.BatchIssueTokensRequest
 	4,  // 12: baixa.delivery.v1.DeliveryService.RegenerateToken:input_type -> baixa.delivery.v1.RegenerateTokenRequest
 	6,  // 13: baixa.delivery.v1.DeliveryService.GetLink:input_type -> baixa.delivery.v1.GetLinkRequest
 	8,  // 14: baixa.delivery.v1.DeliveryService.GetDelivery:input_type -> baixa.delivery.v1.GetDeliveryRequest
-	10, // 15: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
-	12, // 16: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
-	14, // 17: baixa.delivery.v1.DeliveryService.UpdateAccess:input_type -> baixa.delivery.v1.UpdateAccessRequest
-	16, // 18: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
-	1,  // 19: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
-	3,  // 20: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
-	5,  // 21: baixa.delivery.v1.DeliveryService.RegenerateToken:output_type -> baixa.delivery.v1.RegenerateTokenResponse
-	7,  // 22: baixa.delivery.v1.DeliveryService.GetLink:output_type -> baixa.delivery.v1.GetLinkResponse
-	9,  // 23: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
-	11, // 24: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
-	13, // 25: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
-	15, // 26: baixa.delivery.v1.DeliveryService.UpdateAccess:output_type -> baixa.delivery.v1.UpdateAccessResponse
-	17, // 27: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
-	19, // [19:28] is the sub-list for method output_type
-	10, // [10:19] is the sub-list for method input_type
+	10, // 15: baixa.delivery.v1.DeliveryService.FindUnissued:input_type -> baixa.delivery.v1.FindUnissuedRequest
+	12, // 16: baixa.delivery.v1.DeliveryService.RevokeToken:input_type -> baixa.delivery.v1.RevokeTokenRequest
+	14, // 17: baixa.delivery.v1.DeliveryService.RestoreToken:input_type -> baixa.delivery.v1.RestoreTokenRequest
+	16, // 18: baixa.delivery.v1.DeliveryService.UpdateAccess:input_type -> baixa.delivery.v1.UpdateAccessRequest
+	18, // 19: baixa.delivery.v1.DeliveryService.FollowOutcomes:input_type -> baixa.delivery.v1.FollowOutcomesRequest
+	1,  // 20: baixa.delivery.v1.DeliveryService.IssueToken:output_type -> baixa.delivery.v1.IssueTokenResponse
+	3,  // 21: baixa.delivery.v1.DeliveryService.BatchIssueTokens:output_type -> baixa.delivery.v1.BatchIssueTokensResponse
+	5,  // 22: baixa.delivery.v1.DeliveryService.RegenerateToken:output_type -> baixa.delivery.v1.RegenerateTokenResponse
+	7,  // 23: baixa.delivery.v1.DeliveryService.GetLink:output_type -> baixa.delivery.v1.GetLinkResponse
+	9,  // 24: baixa.delivery.v1.DeliveryService.GetDelivery:output_type -> baixa.delivery.v1.GetDeliveryResponse
+	11, // 25: baixa.delivery.v1.DeliveryService.FindUnissued:output_type -> baixa.delivery.v1.FindUnissuedResponse
+	13, // 26: baixa.delivery.v1.DeliveryService.RevokeToken:output_type -> baixa.delivery.v1.RevokeTokenResponse
+	15, // 27: baixa.delivery.v1.DeliveryService.RestoreToken:output_type -> baixa.delivery.v1.RestoreTokenResponse
+	17, // 28: baixa.delivery.v1.DeliveryService.UpdateAccess:output_type -> baixa.delivery.v1.UpdateAccessResponse
+	19, // 29: baixa.delivery.v1.DeliveryService.FollowOutcomes:output_type -> baixa.delivery.v1.FollowOutcomesResponse
+	20, // [20:30] is the sub-list for method output_type
+	10, // [10:20] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -1302,7 +1416,7 @@ func file_baixa_delivery_v1_delivery_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_delivery_v1_delivery_service_proto_rawDesc), len(file_baixa_delivery_v1_delivery_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	DeliveryService_RegenerateToken_FullMethodName  = "/baixa.delivery.v1.DeliveryService/RegenerateToken"
 	DeliveryService_GetLink_FullMethodName          = "/baixa.delivery.v1.DeliveryService/GetLink"
 	DeliveryService_GetDelivery_FullMethodName      = "/baixa.delivery.v1.DeliveryService/GetDelivery"
+	DeliveryService_FindUnissued_FullMethodName     = "/baixa.delivery.v1.DeliveryService/FindUnissued"
 	DeliveryService_RevokeToken_FullMethodName      = "/baixa.delivery.v1.DeliveryService/RevokeToken"
 	DeliveryService_RestoreToken_FullMethodName     = "/baixa.delivery.v1.DeliveryService/RestoreToken"
 	DeliveryService_UpdateAccess_FullMethodName     = "/baixa.delivery.v1.DeliveryService/UpdateAccess"
@@ -53,6 +54,9 @@ type DeliveryServiceClient interface {
 	// GetDelivery tells what became of a link, by payment or by token. Codes: NOT_FOUND (the same for a token of another
 	// merchant), INVALID_ARGUMENT.
 	GetDelivery(ctx context.Context, in *GetDeliveryRequest, opts ...grpc.CallOption) (*GetDeliveryResponse, error)
+	// FindUnissued says of which of up to 500 sales of one merchant there is no link. It changes nothing; for proofs over many sales.
+	// Codes: INVALID_ARGUMENT.
+	FindUnissued(ctx context.Context, in *FindUnissuedRequest, opts ...grpc.CallOption) (*FindUnissuedResponse, error)
 	// RevokeToken closes the link. Idempotent; the first reason is kept. Codes: NOT_FOUND.
 	RevokeToken(ctx context.Context, in *RevokeTokenRequest, opts ...grpc.CallOption) (*RevokeTokenResponse, error)
 	// RestoreToken opens a revoked link again (a dispute won). Idempotent. Codes: NOT_FOUND.
@@ -117,6 +121,16 @@ func (c *deliveryServiceClient) GetDelivery(ctx context.Context, in *GetDelivery
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetDeliveryResponse)
 	err := c.cc.Invoke(ctx, DeliveryService_GetDelivery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deliveryServiceClient) FindUnissued(ctx context.Context, in *FindUnissuedRequest, opts ...grpc.CallOption) (*FindUnissuedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindUnissuedResponse)
+	err := c.cc.Invoke(ctx, DeliveryService_FindUnissued_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +209,9 @@ type DeliveryServiceServer interface {
 	// GetDelivery tells what became of a link, by payment or by token. Codes: NOT_FOUND (the same for a token of another
 	// merchant), INVALID_ARGUMENT.
 	GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error)
+	// FindUnissued says of which of up to 500 sales of one merchant there is no link. It changes nothing; for proofs over many sales.
+	// Codes: INVALID_ARGUMENT.
+	FindUnissued(context.Context, *FindUnissuedRequest) (*FindUnissuedResponse, error)
 	// RevokeToken closes the link. Idempotent; the first reason is kept. Codes: NOT_FOUND.
 	RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error)
 	// RestoreToken opens a revoked link again (a dispute won). Idempotent. Codes: NOT_FOUND.
@@ -229,6 +246,9 @@ func (UnimplementedDeliveryServiceServer) GetLink(context.Context, *GetLinkReque
 }
 func (UnimplementedDeliveryServiceServer) GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDelivery not implemented")
+}
+func (UnimplementedDeliveryServiceServer) FindUnissued(context.Context, *FindUnissuedRequest) (*FindUnissuedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindUnissued not implemented")
 }
 func (UnimplementedDeliveryServiceServer) RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeToken not implemented")
@@ -353,6 +373,24 @@ func _DeliveryService_GetDelivery_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DeliveryService_FindUnissued_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindUnissuedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeliveryServiceServer).FindUnissued(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeliveryService_FindUnissued_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeliveryServiceServer).FindUnissued(ctx, req.(*FindUnissuedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _DeliveryService_RevokeToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeTokenRequest)
 	if err := dec(in); err != nil {
@@ -444,6 +482,10 @@ var DeliveryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetDelivery",
 			Handler:    _DeliveryService_GetDelivery_Handler,
+		},
+		{
+			MethodName: "FindUnissued",
+			Handler:    _DeliveryService_FindUnissued_Handler,
 		},
 		{
 			MethodName: "RevokeToken",

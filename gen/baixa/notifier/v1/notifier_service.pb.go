@@ -418,6 +418,107 @@ func (x *GetNotificationsResponse) GetNotifications() []*Notification {
 	return nil
 }
 
+// FindUntoldRequest names sales.
+type FindUntoldRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// 1 to 500.
+	PaymentIds    []string `protobuf:"bytes,2,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUntoldRequest) Reset() {
+	*x = FindUntoldRequest{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUntoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUntoldRequest) ProtoMessage() {}
+
+func (x *FindUntoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUntoldRequest.ProtoReflect.Descriptor instead.
+func (*FindUntoldRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FindUntoldRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *FindUntoldRequest) GetPaymentIds() []string {
+	if x != nil {
+		return x.PaymentIds
+	}
+	return nil
+}
+
+// FindUntoldResponse are those without the message.
+type FindUntoldResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order asked; empty: there is one of each.
+	PaymentIds    []string `protobuf:"bytes,1,rep,name=payment_ids,json=paymentIds,proto3" json:"payment_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUntoldResponse) Reset() {
+	*x = FindUntoldResponse{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUntoldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUntoldResponse) ProtoMessage() {}
+
+func (x *FindUntoldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUntoldResponse.ProtoReflect.Descriptor instead.
+func (*FindUntoldResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FindUntoldResponse) GetPaymentIds() []string {
+	if x != nil {
+		return x.PaymentIds
+	}
+	return nil
+}
+
 // PutBotRequest sets a bot.
 type PutBotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -444,7 +545,7 @@ type PutBotRequest struct {
 
 func (x *PutBotRequest) Reset() {
 	*x = PutBotRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[6]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +557,7 @@ func (x *PutBotRequest) String() string {
 func (*PutBotRequest) ProtoMessage() {}
 
 func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[6]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +570,7 @@ func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotRequest.ProtoReflect.Descriptor instead.
 func (*PutBotRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{6}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutBotRequest) GetMerchantId() string {
@@ -538,7 +639,7 @@ type PutBotResponse struct {
 
 func (x *PutBotResponse) Reset() {
 	*x = PutBotResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[7]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +651,7 @@ func (x *PutBotResponse) String() string {
 func (*PutBotResponse) ProtoMessage() {}
 
 func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[7]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +664,7 @@ func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotResponse.ProtoReflect.Descriptor instead.
 func (*PutBotResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{7}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PutBotResponse) GetBotId() string {
@@ -607,7 +708,7 @@ type CreateStreamTicketRequest struct {
 
 func (x *CreateStreamTicketRequest) Reset() {
 	*x = CreateStreamTicketRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +720,7 @@ func (x *CreateStreamTicketRequest) String() string {
 func (*CreateStreamTicketRequest) ProtoMessage() {}
 
 func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +733,7 @@ func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketRequest.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{8}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateStreamTicketRequest) GetMerchantId() string {
@@ -662,7 +763,7 @@ type CreateStreamTicketResponse struct {
 
 func (x *CreateStreamTicketResponse) Reset() {
 	*x = CreateStreamTicketResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +775,7 @@ func (x *CreateStreamTicketResponse) String() string {
 func (*CreateStreamTicketResponse) ProtoMessage() {}
 
 func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +788,7 @@ func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketResponse.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{9}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateStreamTicketResponse) GetTicket() string {
@@ -715,7 +816,7 @@ type GetHealthRequest struct {
 
 func (x *GetHealthRequest) Reset() {
 	*x = GetHealthRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +828,7 @@ func (x *GetHealthRequest) String() string {
 func (*GetHealthRequest) ProtoMessage() {}
 
 func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +841,7 @@ func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetHealthRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetHealthRequest) GetMerchantId() string {
@@ -779,7 +880,7 @@ type GetHealthResponse struct {
 
 func (x *GetHealthResponse) Reset() {
 	*x = GetHealthResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +892,7 @@ func (x *GetHealthResponse) String() string {
 func (*GetHealthResponse) ProtoMessage() {}
 
 func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +905,7 @@ func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthResponse.ProtoReflect.Descriptor instead.
 func (*GetHealthResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetHealthResponse) GetQueued() int64 {
@@ -902,7 +1003,7 @@ type FollowOutcomesRequest struct {
 
 func (x *FollowOutcomesRequest) Reset() {
 	*x = FollowOutcomesRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +1015,7 @@ func (x *FollowOutcomesRequest) String() string {
 func (*FollowOutcomesRequest) ProtoMessage() {}
 
 func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +1028,7 @@ func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{12}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FollowOutcomesRequest) GetCursor() string {
@@ -950,7 +1051,7 @@ type FollowOutcomesResponse struct {
 
 func (x *FollowOutcomesResponse) Reset() {
 	*x = FollowOutcomesResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1063,7 @@ func (x *FollowOutcomesResponse) String() string {
 func (*FollowOutcomesResponse) ProtoMessage() {}
 
 func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1076,7 @@ func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{13}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FollowOutcomesResponse) GetOutcomes() []*Outcome {
@@ -1023,7 +1124,15 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\n" +
 	"payment_id\x18\x02 \x01(\tR\tpaymentId\"a\n" +
 	"\x18GetNotificationsResponse\x12E\n" +
-	"\rnotifications\x18\x01 \x03(\v2\x1f.baixa.notifier.v1.NotificationR\rnotifications\"\xe1\x01\n" +
+	"\rnotifications\x18\x01 \x03(\v2\x1f.baixa.notifier.v1.NotificationR\rnotifications\"U\n" +
+	"\x11FindUntoldRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x1f\n" +
+	"\vpayment_ids\x18\x02 \x03(\tR\n" +
+	"paymentIds\"5\n" +
+	"\x12FindUntoldResponse\x12\x1f\n" +
+	"\vpayment_ids\x18\x01 \x03(\tR\n" +
+	"paymentIds\"\xe1\x01\n" +
 	"\rPutBotRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x15\n" +
@@ -1069,11 +1178,13 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.baixa.notifier.v1.OutcomeR\boutcomes\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xf5\x05\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xd0\x06\n" +
 	"\x0fNotifierService\x12M\n" +
 	"\x06Notify\x12 .baixa.notifier.v1.NotifyRequest\x1a!.baixa.notifier.v1.NotifyResponse\x12\\\n" +
 	"\vBatchNotify\x12%.baixa.notifier.v1.BatchNotifyRequest\x1a&.baixa.notifier.v1.BatchNotifyResponse\x12k\n" +
-	"\x10GetNotifications\x12*.baixa.notifier.v1.GetNotificationsRequest\x1a+.baixa.notifier.v1.GetNotificationsResponse\x12t\n" +
+	"\x10GetNotifications\x12*.baixa.notifier.v1.GetNotificationsRequest\x1a+.baixa.notifier.v1.GetNotificationsResponse\x12Y\n" +
+	"\n" +
+	"FindUntold\x12$.baixa.notifier.v1.FindUntoldRequest\x1a%.baixa.notifier.v1.FindUntoldResponse\x12t\n" +
 	"\x06PutBot\x12 .baixa.notifier.v1.PutBotRequest\x1a!.baixa.notifier.v1.PutBotResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/bots/{bot_id}/telegram\x12\x90\x01\n" +
 	"\x12CreateStreamTicket\x12,.baixa.notifier.v1.CreateStreamTicketRequest\x1a-.baixa.notifier.v1.CreateStreamTicketResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/stream/tickets\x12V\n" +
 	"\tGetHealth\x12#.baixa.notifier.v1.GetHealthRequest\x1a$.baixa.notifier.v1.GetHealthResponse\x12g\n" +
@@ -1091,7 +1202,7 @@ func file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP() []byte {
 	return file_baixa_notifier_v1_notifier_service_proto_rawDescData
 }
 
-var file_baixa_notifier_v1_notifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_baixa_notifier_v1_notifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_baixa_notifier_v1_notifier_service_proto_goTypes = []any{
 	(*NotifyRequest)(nil),              // 0: baixa.notifier.v1.NotifyRequest
 	(*NotifyResponse)(nil),             // 1: baixa.notifier.v1.NotifyResponse
@@ -1099,49 +1210,53 @@ var file_baixa_notifier_v1_notifier_service_proto_goTypes = []any{
 	(*BatchNotifyResponse)(nil),        // 3: baixa.notifier.v1.BatchNotifyResponse
 	(*GetNotificationsRequest)(nil),    // 4: baixa.notifier.v1.GetNotificationsRequest
 	(*GetNotificationsResponse)(nil),   // 5: baixa.notifier.v1.GetNotificationsResponse
-	(*PutBotRequest)(nil),              // 6: baixa.notifier.v1.PutBotRequest
-	(*PutBotResponse)(nil),             // 7: baixa.notifier.v1.PutBotResponse
-	(*CreateStreamTicketRequest)(nil),  // 8: baixa.notifier.v1.CreateStreamTicketRequest
-	(*CreateStreamTicketResponse)(nil), // 9: baixa.notifier.v1.CreateStreamTicketResponse
-	(*GetHealthRequest)(nil),           // 10: baixa.notifier.v1.GetHealthRequest
-	(*GetHealthResponse)(nil),          // 11: baixa.notifier.v1.GetHealthResponse
-	(*FollowOutcomesRequest)(nil),      // 12: baixa.notifier.v1.FollowOutcomesRequest
-	(*FollowOutcomesResponse)(nil),     // 13: baixa.notifier.v1.FollowOutcomesResponse
-	(*BuyerMessage)(nil),               // 14: baixa.notifier.v1.BuyerMessage
-	(*OwnerEvent)(nil),                 // 15: baixa.notifier.v1.OwnerEvent
-	(*OwnerMessage)(nil),               // 16: baixa.notifier.v1.OwnerMessage
-	(*Notification)(nil),               // 17: baixa.notifier.v1.Notification
-	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
-	(*Outcome)(nil),                    // 19: baixa.notifier.v1.Outcome
+	(*FindUntoldRequest)(nil),          // 6: baixa.notifier.v1.FindUntoldRequest
+	(*FindUntoldResponse)(nil),         // 7: baixa.notifier.v1.FindUntoldResponse
+	(*PutBotRequest)(nil),              // 8: baixa.notifier.v1.PutBotRequest
+	(*PutBotResponse)(nil),             // 9: baixa.notifier.v1.PutBotResponse
+	(*CreateStreamTicketRequest)(nil),  // 10: baixa.notifier.v1.CreateStreamTicketRequest
+	(*CreateStreamTicketResponse)(nil), // 11: baixa.notifier.v1.CreateStreamTicketResponse
+	(*GetHealthRequest)(nil),           // 12: baixa.notifier.v1.GetHealthRequest
+	(*GetHealthResponse)(nil),          // 13: baixa.notifier.v1.GetHealthResponse
+	(*FollowOutcomesRequest)(nil),      // 14: baixa.notifier.v1.FollowOutcomesRequest
+	(*FollowOutcomesResponse)(nil),     // 15: baixa.notifier.v1.FollowOutcomesResponse
+	(*BuyerMessage)(nil),               // 16: baixa.notifier.v1.BuyerMessage
+	(*OwnerEvent)(nil),                 // 17: baixa.notifier.v1.OwnerEvent
+	(*OwnerMessage)(nil),               // 18: baixa.notifier.v1.OwnerMessage
+	(*Notification)(nil),               // 19: baixa.notifier.v1.Notification
+	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
+	(*Outcome)(nil),                    // 21: baixa.notifier.v1.Outcome
 }
 var file_baixa_notifier_v1_notifier_service_proto_depIdxs = []int32{
-	14, // 0: baixa.notifier.v1.NotifyRequest.buyer_message:type_name -> baixa.notifier.v1.BuyerMessage
-	15, // 1: baixa.notifier.v1.NotifyRequest.owner_event:type_name -> baixa.notifier.v1.OwnerEvent
-	16, // 2: baixa.notifier.v1.NotifyRequest.owner_message:type_name -> baixa.notifier.v1.OwnerMessage
-	17, // 3: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
+	16, // 0: baixa.notifier.v1.NotifyRequest.buyer_message:type_name -> baixa.notifier.v1.BuyerMessage
+	17, // 1: baixa.notifier.v1.NotifyRequest.owner_event:type_name -> baixa.notifier.v1.OwnerEvent
+	18, // 2: baixa.notifier.v1.NotifyRequest.owner_message:type_name -> baixa.notifier.v1.OwnerMessage
+	19, // 3: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
 	0,  // 4: baixa.notifier.v1.BatchNotifyRequest.requests:type_name -> baixa.notifier.v1.NotifyRequest
 	1,  // 5: baixa.notifier.v1.BatchNotifyResponse.responses:type_name -> baixa.notifier.v1.NotifyResponse
-	17, // 6: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
-	18, // 7: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
-	18, // 8: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
-	18, // 9: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
-	19, // 10: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
+	19, // 6: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
+	20, // 7: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
+	20, // 8: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 9: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
+	21, // 10: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
 	0,  // 11: baixa.notifier.v1.NotifierService.Notify:input_type -> baixa.notifier.v1.NotifyRequest
 	2,  // 12: baixa.notifier.v1.NotifierService.BatchNotify:input_type -> baixa.notifier.v1.BatchNotifyRequest
 	4,  // 13: baixa.notifier.v1.NotifierService.GetNotifications:input_type -> baixa.notifier.v1.GetNotificationsRequest
-	6,  // 14: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
-	8,  // 15: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
-	10, // 16: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
-	12, // 17: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
-	1,  // 18: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
-	3,  // 19: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
-	5,  // 20: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
-	7,  // 21: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
-	9,  // 22: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
-	11, // 23: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
-	13, // 24: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
-	18, // [18:25] is the sub-list for method output_type
-	11, // [11:18] is the sub-list for method input_type
+	6,  // 14: baixa.notifier.v1.NotifierService.FindUntold:input_type -> baixa.notifier.v1.FindUntoldRequest
+	8,  // 15: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
+	10, // 16: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
+	12, // 17: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
+	14, // 18: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
+	1,  // 19: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
+	3,  // 20: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
+	5,  // 21: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
+	7,  // 22: baixa.notifier.v1.NotifierService.FindUntold:output_type -> baixa.notifier.v1.FindUntoldResponse
+	9,  // 23: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
+	11, // 24: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
+	13, // 25: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
+	15, // 26: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -1164,7 +1279,7 @@ func file_baixa_notifier_v1_notifier_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_notifier_v1_notifier_service_proto_rawDesc), len(file_baixa_notifier_v1_notifier_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	NotifierService_Notify_FullMethodName             = "/baixa.notifier.v1.NotifierService/Notify"
 	NotifierService_BatchNotify_FullMethodName        = "/baixa.notifier.v1.NotifierService/BatchNotify"
 	NotifierService_GetNotifications_FullMethodName   = "/baixa.notifier.v1.NotifierService/GetNotifications"
+	NotifierService_FindUntold_FullMethodName         = "/baixa.notifier.v1.NotifierService/FindUntold"
 	NotifierService_PutBot_FullMethodName             = "/baixa.notifier.v1.NotifierService/PutBot"
 	NotifierService_CreateStreamTicket_FullMethodName = "/baixa.notifier.v1.NotifierService/CreateStreamTicket"
 	NotifierService_GetHealth_FullMethodName          = "/baixa.notifier.v1.NotifierService/GetHealth"
@@ -43,6 +44,9 @@ type NotifierServiceClient interface {
 	BatchNotify(ctx context.Context, in *BatchNotifyRequest, opts ...grpc.CallOption) (*BatchNotifyResponse, error)
 	// GetNotifications lists what was told about one sale, oldest first, owner events included.
 	GetNotifications(ctx context.Context, in *GetNotificationsRequest, opts ...grpc.CallOption) (*GetNotificationsResponse, error)
+	// FindUntold says of which of up to 500 sales of one merchant no buyer's delivery message was recorded. It changes nothing; for proofs
+	// over many sales. Codes: INVALID_ARGUMENT.
+	FindUntold(ctx context.Context, in *FindUntoldRequest, opts ...grpc.CallOption) (*FindUntoldResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
 	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
@@ -89,6 +93,16 @@ func (c *notifierServiceClient) GetNotifications(ctx context.Context, in *GetNot
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetNotificationsResponse)
 	err := c.cc.Invoke(ctx, NotifierService_GetNotifications_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierServiceClient) FindUntold(ctx context.Context, in *FindUntoldRequest, opts ...grpc.CallOption) (*FindUntoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindUntoldResponse)
+	err := c.cc.Invoke(ctx, NotifierService_FindUntold_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +173,9 @@ type NotifierServiceServer interface {
 	BatchNotify(context.Context, *BatchNotifyRequest) (*BatchNotifyResponse, error)
 	// GetNotifications lists what was told about one sale, oldest first, owner events included.
 	GetNotifications(context.Context, *GetNotificationsRequest) (*GetNotificationsResponse, error)
+	// FindUntold says of which of up to 500 sales of one merchant no buyer's delivery message was recorded. It changes nothing; for proofs
+	// over many sales. Codes: INVALID_ARGUMENT.
+	FindUntold(context.Context, *FindUntoldRequest) (*FindUntoldResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
 	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
@@ -189,6 +206,9 @@ func (UnimplementedNotifierServiceServer) BatchNotify(context.Context, *BatchNot
 }
 func (UnimplementedNotifierServiceServer) GetNotifications(context.Context, *GetNotificationsRequest) (*GetNotificationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetNotifications not implemented")
+}
+func (UnimplementedNotifierServiceServer) FindUntold(context.Context, *FindUntoldRequest) (*FindUntoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindUntold not implemented")
 }
 func (UnimplementedNotifierServiceServer) PutBot(context.Context, *PutBotRequest) (*PutBotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutBot not implemented")
@@ -277,6 +297,24 @@ func _NotifierService_GetNotifications_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NotifierService_FindUntold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindUntoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServiceServer).FindUntold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifierService_FindUntold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServiceServer).FindUntold(ctx, req.(*FindUntoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NotifierService_PutBot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PutBotRequest)
 	if err := dec(in); err != nil {
@@ -360,6 +398,10 @@ var NotifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetNotifications",
 			Handler:    _NotifierService_GetNotifications_Handler,
+		},
+		{
+			MethodName: "FindUntold",
+			Handler:    _NotifierService_FindUntold_Handler,
 		},
 		{
 			MethodName: "PutBot",

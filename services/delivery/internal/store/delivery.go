@@ -148,3 +148,21 @@ func (s *Store) change(ctx context.Context, what, statement string, k sale.Key, 
 	}
 	return s.ByPayment(ctx, &k.Merchant, k.Payment)
 }
+
+const unissued = `
+SELECT w.id FROM unnest($2::uuid[]) WITH ORDINALITY AS w (id, n)
+WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.merchant_id = $1 AND d.payment_id = w.id)
+ORDER BY w.n`
+
+// Unissued returns the sales of a merchant of which there is no link, in the order given.
+func (s *Store) Unissued(ctx context.Context, m sale.MerchantID, sales []sale.PaymentID) ([]sale.PaymentID, error) {
+	rows, err := s.pool.Query(ctx, unissued, m, sales)
+	if err != nil {
+		return nil, fmt.Errorf("find unissued: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[sale.PaymentID])
+	if err != nil {
+		return nil, fmt.Errorf("find unissued: %w", err)
+	}
+	return out, nil
+}

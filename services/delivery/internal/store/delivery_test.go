@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 	"github.com/baixapay/baixa/services/delivery/internal/token"
 )
@@ -96,6 +97,11 @@ func TestByPayment_otherMerchantsDoNotExist(t *testing.T) {
 	}
 	if d, err := r.ByPayment(r.ctx, nil, a.Payment); err != nil || d.Merchant != merchantA {
 		t.Errorf("operator's ByPayment = %v, %v; want merchant A's", d.Merchant, err)
+	}
+	for m, want := range map[sale.MerchantID]int{merchantA: 0, merchantB: 1} {
+		if missing, err := r.Unissued(r.ctx, m, []sale.PaymentID{a.Payment}); err != nil || len(missing) != want {
+			t.Errorf("without a link: %v, %v; want %d", missing, err, want)
+		}
 	}
 	if d := r.get(a.Key); d.State != store.Active {
 		t.Errorf("state = %s after foreign calls, want active", d.State)

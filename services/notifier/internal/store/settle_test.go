@@ -164,6 +164,11 @@ func TestReading_byMerchant(t *testing.T) {
 	if list, err := s.List(t.Context(), mine.merchant, m.PaymentID); err != nil || len(list) != 2 || list[0].ID != m.ID || list[1].ID != e.ID {
 		t.Errorf("its own merchant sees %+v, %v", list, err)
 	}
+	for merchant, want := range map[uuid.UUID]int{mine.merchant: 0, other.merchant: 1} {
+		if missing, err := s.Untold(t.Context(), merchant, "delivery", []uuid.UUID{m.PaymentID}); err != nil || len(missing) != want {
+			t.Errorf("untold: %v, %v; want %d", missing, err, want)
+		}
+	}
 	if who, err := s.MerchantOf(t.Context(), m.PaymentID); err != nil || who != mine.merchant {
 		t.Errorf("merchant %s, %v", who, err)
 	}

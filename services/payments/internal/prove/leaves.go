@@ -5,13 +5,16 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
+// askBatch is how many sales the leaves are asked about at once.
+const askBatch = 500
+
 // leaves asks delivery and notifier about every sale that has a link and about every sale whose message was handed over. It reads the
 // sales anew, without a transaction around the calls: what is recorded here was recorded there before.
 func (p *prover) leaves() error {
 	s := store.New(p.Pool)
 	var after store.Key
 	for {
-		told, err := s.HandedOver(p.ctx, after, p.merchant, batch)
+		told, err := s.HandedOver(p.ctx, after, p.merchant, askBatch)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ type Config struct {
 }
 
 // Leaves say which of the sales, all of one merchant, the leaf knows nothing of; results may be nil. Both are asked about at most
-// batch sales a call.
+// 500 sales a call.
 type Leaves interface {
 	// Undelivered are those of which delivery has no link.
 	Undelivered(ctx context.Context, m payment.MerchantID, sales []payment.ID) ([]payment.ID, error)

@@ -45,6 +45,24 @@ func (d *deliveryLeaf) GetDelivery(ctx context.Context, r *deliveryv1.GetDeliver
 	return nil, rpcerr.NotFound("delivery")
 }
 
+func (d *deliveryLeaf) FindUnissued(ctx context.Context, r *deliveryv1.FindUnissuedRequest, _ ...grpc.CallOption) (*deliveryv1.FindUnissuedResponse, error) {
+	m, err := auth.From(ctx).Merchant(r.GetMerchantId())
+	if err := cmp.Or(d.err, err); err != nil {
+		return nil, err
+	}
+	out := &deliveryv1.FindUnissuedResponse{}
+	for _, id := range r.GetPaymentIds() {
+		issued := false
+		for _, found := range d.byToken {
+			issued = issued || found.GetPaymentId() == id && found.GetMerchantId() == m
+		}
+		if !issued {
+			out.PaymentIds = append(out.PaymentIds, id)
+		}
+	}
+	return out, nil
+}
+
 func (d *deliveryLeaf) GetLink(_ context.Context, r *deliveryv1.GetLinkRequest, _ ...grpc.CallOption) (*deliveryv1.GetLinkResponse, error) {
 	return &deliveryv1.GetLinkResponse{Url: "https://pay.example/delivery/of-" + r.GetPaymentId()}, d.err
 }
@@ -73,6 +91,13 @@ func (n *notifierLeaf) Notify(ctx context.Context, r *notifierv1.NotifyRequest, 
 func (n *notifierLeaf) GetNotifications(ctx context.Context, r *notifierv1.GetNotificationsRequest, _ ...grpc.CallOption) (*notifierv1.GetNotificationsResponse, error) {
 	_, err := auth.From(ctx).Scope(r.GetMerchantId())
 	return &notifierv1.GetNotificationsResponse{Notifications: n.told}, cmp.Or(n.err, err)
+}
+
+func (n *notifierLeaf) FindUntold(ctx context.Context, r *notifierv1.FindUntoldRequest, _ ...grpc.CallOption) (*notifierv1.FindUntoldResponse, error) {
+	if _, err := auth.From(ctx).Merchant(r.GetMerchantId()); cmp.Or(n.err, err) != nil {
+		return nil, cmp.Or(n.err, err)
+	}
+	return &notifierv1.FindUntoldResponse{PaymentIds: r.GetPaymentIds()}, nil // nobody was told
 }
 
 func (n *notifierLeaf) GetHealth(ctx context.Context, r *notifierv1.GetHealthRequest, _ ...grpc.CallOption) (*notifierv1.GetHealthResponse, error) {

@@ -26,6 +26,33 @@ func (p *proofStream) Send(r *paymentsv1.ProveResponse) error {
 	return nil
 }
 
+func TestLeaves_areAskedAboutManySalesACall(t *testing.T) {
+	d := newDesk(t)
+	sales := make([]payment.ID, 1201)
+	for i := range sales {
+		sales[i] = payment.ID{byte(i), byte(i >> 8), 1}
+	}
+	calls := 0
+	missing, err := ask(d.operator(), "delivery", sales, func(_ context.Context, ids []string) ([]string, error) {
+		if calls++; len(ids) > 500 || len(ids) == 0 {
+			t.Errorf("%d ids in a call", len(ids))
+		}
+		return ids[:1], nil
+	})
+	if err != nil || calls != 3 || len(missing) != 3 || missing[0] != sales[0] || missing[1] != sales[500] || missing[2] != sales[1000] {
+		t.Errorf("%d calls, %v, %v", calls, missing, err)
+	}
+	l := leaves{d.Server}
+	for leaf, find := range map[string]func(context.Context, payment.MerchantID, []payment.ID) ([]payment.ID, error){"delivery": l.Undelivered, "notifier": l.Untold} {
+		if missing, err := find(d.one.ctx, payment.MerchantID{1}, sales[:2]); err != nil || len(missing) != 2 {
+			t.Errorf("%s knows nothing of them: %v, %v", leaf, missing, err)
+		}
+		if missing, err := find(d.one.ctx, payment.MerchantID{1}, nil); err != nil || len(missing) != 0 {
+			t.Errorf("%s, asked about nothing: %v, %v", leaf, missing, err)
+		}
+	}
+}
+
 func TestProve_endsWithOneAnswer(t *testing.T) {
 	d := newDesk(t)
 	d.reads(d.one, d.registered(d.one, 1), payment.StatusPaid, 1990)
