@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/baixapay/baixa/e2e/deployment"
 	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
@@ -83,9 +84,15 @@ func attemptsOnSales(victim, thief *shop, s *sale) map[string][]attempt {
 			Requests: []*paymentsv1.RegisterPaymentRequest{asThem(register).(*paymentsv1.RegisterPaymentRequest), theirAccount(register).(*paymentsv1.RegisterPaymentRequest)}}, ok}},
 		paymentsv1.PaymentsService_ExplainPayment_FullMethodName: {{&paymentsv1.ExplainPaymentRequest{Query: s.id}, hidden},
 			{&paymentsv1.ExplainPaymentRequest{Query: s.link()}, hidden}, {&paymentsv1.ExplainPaymentRequest{Query: s.charge}, hidden}},
-		paymentsv1.PaymentsService_ListPayments_FullMethodName:  {{&paymentsv1.ListPaymentsRequest{MerchantId: theirs}, no}, {&paymentsv1.ListPaymentsRequest{BotId: victim.bot}, ok}},
-		paymentsv1.PaymentsService_GetStatistics_FullMethodName: {{&paymentsv1.GetStatisticsRequest{MerchantId: theirs}, no}, {&paymentsv1.GetStatisticsRequest{BotId: victim.bot}, ok}},
-		paymentsv1.PaymentsService_Diagnose_FullMethodName:      {{&paymentsv1.DiagnoseRequest{MerchantId: theirs}, no}, {&paymentsv1.DiagnoseRequest{}, ok}},
+		paymentsv1.PaymentsService_StartBackfill_FullMethodName: {{&paymentsv1.StartBackfillRequest{MerchantId: theirs, From: timestamppb.New(time.Now().Add(-time.Hour)),
+			To: timestamppb.Now()}, no}},
+		paymentsv1.PaymentsService_GetBackfill_FullMethodName:    {{&paymentsv1.GetBackfillRequest{BackfillId: s.id}, hidden}},
+		paymentsv1.PaymentsService_CancelBackfill_FullMethodName: {{&paymentsv1.CancelBackfillRequest{BackfillId: s.id}, hidden}},
+		paymentsv1.PaymentsService_ListBackfills_FullMethodName:  {{&paymentsv1.ListBackfillsRequest{MerchantId: theirs}, no}, {&paymentsv1.ListBackfillsRequest{}, ok}},
+		paymentsv1.PaymentsService_ListTrust_FullMethodName:      {{&paymentsv1.ListTrustRequest{MerchantId: theirs}, no}, {&paymentsv1.ListTrustRequest{}, ok}},
+		paymentsv1.PaymentsService_ListPayments_FullMethodName:   {{&paymentsv1.ListPaymentsRequest{MerchantId: theirs}, no}, {&paymentsv1.ListPaymentsRequest{BotId: victim.bot}, ok}},
+		paymentsv1.PaymentsService_GetStatistics_FullMethodName:  {{&paymentsv1.GetStatisticsRequest{MerchantId: theirs}, no}, {&paymentsv1.GetStatisticsRequest{BotId: victim.bot}, ok}},
+		paymentsv1.PaymentsService_Diagnose_FullMethodName:       {{&paymentsv1.DiagnoseRequest{MerchantId: theirs}, no}, {&paymentsv1.DiagnoseRequest{}, ok}},
 		paymentsv1.WebhookService_ReceiveWebhook_FullMethodName: {{&paymentsv1.ReceiveWebhookRequest{Provider: "atomopay",
 			AccountKey: victim.accounts[sim.Atomopay].GetAccountKey(), Body: []byte(`{"hash":"nobody"}`)}, ok}},
 

@@ -53,7 +53,8 @@ func TestSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 		var list []story
-		for _, part := range [][]story{sellStories(), webhookStories(), providerStories(), messageStories(), accessStories(), inputStories(), commandStories(), clickStories(), groupStories(), hookStories()} {
+		for _, part := range [][]story{sellStories(), webhookStories(), providerStories(), messageStories(), accessStories(), inputStories(), commandStories(), clickStories(), groupStories(), hookStories(),
+			reconcileStories(), backfillStories()} {
 			list = append(list, part...)
 		}
 		t.Run("all", func(t *testing.T) { // returns when they have all ended, and before d does

@@ -40,6 +40,15 @@ type Running struct{ p *process }
 // Output is what it printed so far.
 func (r Running) Output() string { return r.p.printed.String() }
 
+// BackgroundAs is Background with more environment, for a command that may end by itself with any code.
+func BackgroundAs(t testing.TB, add []string, args ...string) Running {
+	t.Helper()
+	p := &process{name: "baixa " + args[0], args: args, env: add}
+	p.start(t, Binary(t))
+	t.Cleanup(func() { _ = p.stop() }) // ended before, mostly
+	return Running{p}
+}
+
 // Background starts a command; it is stopped with the test, which fails when that does not end well.
 func Background(t testing.TB, args ...string) Running {
 	t.Helper()

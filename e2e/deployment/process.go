@@ -17,6 +17,7 @@ import (
 type process struct {
 	name string
 	args []string
+	env  []string // beside ours
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -64,7 +65,7 @@ func (p *process) start(t testing.TB, binary string) {
 		return
 	}
 	cmd := exec.Command(binary, p.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), &p.printed, &p.printed
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment(p.env...), &p.printed, &p.printed
 	cmd.SysProcAttr = attributes()
 	started, done := make(chan error, 1), make(chan struct{})
 	go func() { // the kernel kills the child with the thread that started it: this one lives as long as the child

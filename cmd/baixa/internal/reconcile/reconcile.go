@@ -59,6 +59,8 @@ type Options struct {
 	Tolerance money.Amount // amounts that differ by no more agree
 	// From and To bound when a sale of ours must have been paid to be missed in the statement; zero times miss nothing.
 	From, To time.Time
+	// ByCreation means that the statement has the charges made in that time, as a provider's own list has, not those paid in it.
+	ByCreation bool
 }
 
 // Compare compares. Sales must be all that the statement may name.
@@ -71,7 +73,7 @@ func Compare(lines []statement.Line, sales []*paymentsv1.Payment, o Options) Res
 			}
 		}
 	}
-	r := Result{Lines: len(lines)}
+	r := Result{Lines: len(lines), Findings: []Finding{}}
 	seen := map[*paymentsv1.Payment]bool{}
 	paid := map[*paymentsv1.Payment]int{}
 	unknown := map[string]int{}
@@ -114,6 +116,9 @@ func Compare(lines []statement.Line, sales []*paymentsv1.Payment, o Options) Res
 	}
 	for _, s := range sales {
 		at := s.GetPaidAt().AsTime()
+		if o.ByCreation {
+			at = s.GetCreatedAt().AsTime()
+		}
 		if !seen[s] && isPaid(s) && !o.From.IsZero() && !at.Before(o.From) && at.Before(o.To) {
 			f := Finding{Kind: AbsentThere}
 			f.of(s)
@@ -187,8 +192,9 @@ func fold(id string) string { return strings.ToLower(id) }
 
 func abs(a money.Amount) money.Amount { return max(a, -a) }
 
-// Span is the time of the statement's lines, for what is missed in it: whole days. ok is false when no line has a time.
-func Span(lines []statement.Line) (from, to time.Time, ok bool) {
+// Span is the time of the statement's lines, for what is missed in it; the last moment belongs to it. A line that has only a day means all of
+// it, but not of the day that now is in: nobody knows when a file was exported. ok is false when no line has a time.
+func Span(lines []statement.Line, now time.Time) (from, to time.Time, ok bool) {
 	for _, l := range lines {
 		if l.At == nil {
 			continue
@@ -196,8 +202,12 @@ func Span(lines []statement.Line) (from, to time.Time, ok bool) {
 		if !ok || l.At.Before(from) {
 			from = *l.At
 		}
-		if !ok || l.At.After(to) {
-			to = *l.At
+		last := l.At.Add(time.Microsecond)
+		if end := l.At.AddDate(0, 0, 1); l.Day && !end.After(now) {
+			last = end
+		}
+		if !ok || last.After(to) {
+			to = last
 		}
 		ok = true
 	}

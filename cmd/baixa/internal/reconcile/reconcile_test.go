@@ -68,22 +68,29 @@ func TestCompare_everyKind(t *testing.T) {
 			t.Errorf("absent there: %+v", f)
 		}
 	}
-	for format, part := range map[string]string{"table": "14 lines: 6 agree, 9 differ", "csv": "amount_differs,4,cheap,sale-cheap,paid,paid,1990,1000", "json": `"kind": "double"`} {
+	for format, part := range map[string]string{"table": "14 linhas: 6 conferem, 9 diferenças", "csv": "amount_differs,4,cheap,sale-cheap,paid,paid,1990,1000", "json": `"kind": "double"`} {
 		var b strings.Builder
-		if err := Write(&b, r, format); err != nil || !strings.Contains(b.String(), part) {
+		if err := Write(&b, r, format, "pt-BR"); err != nil || !strings.Contains(b.String(), part) {
 			t.Errorf("%s: %v\n%s", format, err, b.String())
 		}
 	}
 }
 
 func TestSpan(t *testing.T) {
-	if _, _, ok := Span([]statement.Line{{}}); ok {
+	if _, _, ok := Span([]statement.Line{{}}, noon); ok {
 		t.Error("a time of nothing")
 	}
 	later := noon.Add(time.Hour)
-	from, to, ok := Span([]statement.Line{{At: &later}, {}, {At: &noon}})
-	if !ok || !from.Equal(noon) || !to.Equal(later) {
+	from, to, ok := Span([]statement.Line{{At: &later}, {}, {At: &noon}}, later)
+	if !ok || !from.Equal(noon) || !to.Equal(later.Add(time.Microsecond)) {
 		t.Error(from, to, ok)
+	}
+	day := time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC) // midnight in Brasília
+	if from, to, _ := Span([]statement.Line{{At: &day, Day: true}}, day.AddDate(0, 0, 1)); !from.Equal(day) || !to.Equal(day.AddDate(0, 0, 1)) {
+		t.Error("a day that is over counts whole:", from, to)
+	}
+	if _, to, _ := Span([]statement.Line{{At: &day, Day: true}}, noon); to.After(day.Add(time.Second)) {
+		t.Error("what is paid after the export today is not missed in it:", to)
 	}
 }
 
@@ -98,5 +105,42 @@ func TestListed(t *testing.T) {
 		if l := Listed(1, &gatewaysv1.Reading{Status: status}); l.Status != want || l.Amount != nil || l.At != nil || l.IDs != nil {
 			t.Errorf("%v: %+v", status, l)
 		}
+	}
+}
+
+func TestWrite_forPeopleAndSpreadsheets(t *testing.T) {
+	a := money.Amount(123456)
+	r := Result{Lines: 1, Findings: []Finding{{Kind: PaidThere, Line: 2, Charge: "=cmd()\x1b[2J", PaymentID: "p", Here: "pending", There: "paid", AmountWe: &a, AmountTh: &a}}}
+	for _, c := range []struct{ format, lang, part string }{
+		{"table", "pt-BR", "pago lá, não aqui"}, {"table", "pt-BR", "aguardando"}, {"table", "pt-BR", "R$ 1.234,56"}, {"table", "pt-BR", "1 linha: 0 conferem, 1 diferença\n"},
+		{"table", "en", "paid there, not here"}, {"table", "en", "R$ 1,234.56"}, {"table", "en", "1 line: 0 agree, 1 difference\n"},
+		{"csv", "pt-BR", "paid_there_not_here,2,'=cmd()"}, // a spreadsheet runs nothing
+	} {
+		var b strings.Builder
+		if err := Write(&b, r, c.format, c.lang); err != nil || !strings.Contains(b.String(), c.part) || c.format == "table" && strings.Contains(b.String(), "\x1b") {
+			t.Errorf("%v: %v\n%s", c, err, b.String())
+		}
+	}
+	var b strings.Builder
+	if err := Write(&b, Compare(nil, nil, Options{}), "json", "en"); err != nil || !strings.Contains(b.String(), `"findings": []`) {
+		t.Errorf("nothing differs: %v\n%s", err, b.String())
+	}
+}
+
+func TestKinds_haveWords(t *testing.T) {
+	for _, k := range []Kind{PaidThere, NotPaidThere, AbsentThere, AmountDiffers, Double, Unknown, Ambiguous, ReversedThere} {
+		if w := kinds[k]; w.PT == "" || w.EN == "" || w.PT == w.EN {
+			t.Errorf("%s: %v", k, w)
+		}
+	}
+}
+
+// A provider's list is of the charges made in a time: what was made before and paid in it is rightly not there.
+func TestCompare_listByCreation(t *testing.T) {
+	before, within := sold("before", paid, 1990), sold("within", paid, 1990)
+	before.CreatedAt, within.CreatedAt = timestamppb.New(noon.Add(-time.Hour)), timestamppb.New(noon.Add(time.Minute))
+	r := Compare(nil, []*paymentsv1.Payment{before, within}, Options{From: noon.Add(-time.Minute), To: noon.Add(time.Hour), ByCreation: true})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != AbsentThere || r.Findings[0].PaymentID != "sale-within" {
+		t.Errorf("%+v", r.Findings)
 	}
 }

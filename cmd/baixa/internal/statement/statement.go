@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/baixapay/baixa/internal/money"
@@ -37,21 +38,48 @@ type Line struct {
 	Status Status
 	Amount *money.Amount // nil when the statement has none
 	At     *time.Time    // nil when it has none
+	Day    bool          // At is a day without a time
 }
 
 // Problem is a line that cannot be read.
 type Problem struct {
 	Line   int
 	Column string // empty when it is the whole line
-	Want   string
+	Want   Text
+}
+
+// Text is a sentence in both languages.
+type Text struct{ PT, EN string }
+
+// In is the sentence in a language: English for "en", else Portuguese.
+func (t Text) In(lang string) string {
+	if lang == "en" {
+		return t.EN
+	}
+	return t.PT
+}
+
+// FileError is why a file is no statement.
+type FileError struct{ Text }
+
+// Error is the sentence in English.
+func (e *FileError) Error() string { return e.EN }
+
+func fileError(pt, en string, args ...any) error {
+	return &FileError{Text{fmt.Sprintf(pt, args...), fmt.Sprintf(en, args...)}}
 }
 
 // Error is "line 7, column valor: expected …".
-func (p Problem) Error() string {
-	if p.Column == "" {
-		return fmt.Sprintf("line %d: %s", p.Line, p.Want)
+func (p Problem) Error() string { return p.In("en") }
+
+// In is the problem in a language.
+func (p Problem) In(lang string) string {
+	switch {
+	case p.Column == "":
+		return fmt.Sprintf(Text{"linha %d: %s", "line %d: %s"}.In(lang), p.Line, p.Want.In(lang))
+	default:
+		return fmt.Sprintf(Text{"linha %d, coluna %s: %s", "line %d, column %s: %s"}.In(lang), p.Line, p.Column, p.Want.In(lang))
 	}
-	return fmt.Sprintf("line %d, column %s: %s", p.Line, p.Column, p.Want)
 }
 
 // names are the columns that are found by themselves. An id may be in several.
@@ -92,10 +120,10 @@ func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) 
 	c.Comma, c.FieldsPerRecord, c.LazyQuotes = separator(first), -1, true
 	header, err := c.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("line 1: expected a header with the columns' names, found an empty file")
+		return nil, nil, fileError("linha 1: esperava um cabeçalho com os nomes das colunas, e o arquivo está vazio", "line 1: expected a header with the columns' names, found an empty file")
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("line 1: expected a CSV header: %w", err)
+		return nil, nil, fileError("linha 1: esperava um cabeçalho em CSV: %v", "line 1: expected a CSV header: %v", err)
 	}
 	columns, err := find(header, o.Columns)
 	if err != nil {
@@ -108,7 +136,7 @@ func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) 
 		}
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
-			problems = append(problems, Problem{parse.StartLine, "", "expected CSV: " + parse.Err.Error()})
+			problems = append(problems, Problem{parse.StartLine, "", Text{"esperava CSV: " + parse.Err.Error(), "expected CSV: " + parse.Err.Error()}})
 			continue
 		}
 		if err != nil {
@@ -119,7 +147,8 @@ func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) 
 			continue
 		}
 		if len(fields) != len(header) {
-			problems = append(problems, Problem{n, "", fmt.Sprintf("expected %d columns as in the header, found %d", len(header), len(fields))})
+			problems = append(problems, Problem{n, "", Text{fmt.Sprintf("esperava %d colunas como no cabeçalho, e há %d", len(header), len(fields)),
+				fmt.Sprintf("expected %d columns as in the header, found %d", len(header), len(fields))}})
 			continue
 		}
 		line, bad := read(n, header, fields, columns, o)
@@ -144,26 +173,30 @@ func read(n int, header, fields []string, columns map[string][]int, o Options) (
 		}
 	}
 	if len(l.IDs) == 0 {
-		bad = append(bad, Problem{n, strings.TrimSpace(header[columns["id"][0]]), "expected the charge's id, found nothing"})
+		bad = append(bad, Problem{n, strings.TrimSpace(header[columns["id"][0]]), Text{"esperava o id da cobrança, e está vazio", "expected the charge's id, found nothing"}})
 	}
 	if text, column := get("amount"); text != "" {
 		a, ok := parseAmount(text, o.Centavos)
 		if !ok {
-			bad = append(bad, Problem{n, column, "expected an amount above zero such as 19,90, 1.234,56 or 19.90 (whole centavos with --centavos)"})
+			bad = append(bad, Problem{n, column, Text{"esperava um valor acima de zero como 19,90, 1.234,56 ou 19.90 (em centavos inteiros com --centavos)",
+				"expected an amount above zero such as 19,90, 1.234,56 or 19.90 (whole centavos with --centavos)"}})
 		}
 		l.Amount = &a
 	}
 	if text, column := get("status"); text != "" {
 		s, ok := words[plain(text)]
 		if !ok {
-			bad = append(bad, Problem{n, column, "expected a known status such as pago, pendente, recusado, estornado or paid, pending, refused, refunded"})
+			bad = append(bad, Problem{n, column, Text{"esperava uma situação conhecida como pago, pendente, recusado, estornado ou paid, pending, refused, refunded",
+				"expected a known status such as pago, pendente, recusado, estornado or paid, pending, refused, refunded"}})
 		}
 		l.Status = s
 	}
 	if text, column := get("at"); text != "" {
 		at, ok := parseTime(text)
+		l.Day = !strings.Contains(text, ":")
 		if !ok {
-			bad = append(bad, Problem{n, column, "expected a date such as 20/11/2026, 20/11/2026 14:03 or 2026-11-20 14:03:22"})
+			bad = append(bad, Problem{n, column, Text{"esperava uma data como 20/11/2026, 20/11/2026 14:03 ou 2026-11-20 14:03:22",
+				"expected a date such as 20/11/2026, 20/11/2026 14:03 or 2026-11-20 14:03:22"}})
 		}
 		l.At = &at
 	}
@@ -175,11 +208,11 @@ func find(header []string, given map[string]string) (map[string][]int, error) {
 	out := map[string][]int{}
 	for kind, name := range given {
 		if names[kind] == nil {
-			return nil, fmt.Errorf("--column %s=…: expected id, amount, status or at", kind)
+			return nil, fileError("--column %s=…: esperava id, amount, status ou at", "--column %s=…: expected id, amount, status or at", kind)
 		}
 		i := slices.IndexFunc(header, func(h string) bool { return plain(h) == plain(name) })
 		if i < 0 {
-			return nil, fmt.Errorf("line 1: there is no column %q; the file has %s", name, strings.Join(header, ", "))
+			return nil, fileError("linha 1: não há coluna %q; o arquivo tem %s", "line 1: there is no column %q; the file has %s", name, titles(header))
 		}
 		out[kind] = []int{i}
 	}
@@ -194,9 +227,32 @@ func find(header []string, given map[string]string) (map[string][]int, error) {
 		}
 	}
 	if out["id"] == nil {
-		return nil, fmt.Errorf("line 1: no column names the charge; say which with --column id=NAME. The file has %s", strings.Join(header, ", "))
+		return nil, fileError("linha 1: nenhuma coluna diz qual é a cobrança; diga qual é com --column id=NOME. O arquivo tem %s",
+			"line 1: no column names the charge; say which with --column id=NAME. The file has %s", titles(header))
 	}
 	return out, nil
+}
+
+// titles lists the columns' names, without what a terminal would act on, and no more than helps.
+func titles(header []string) string {
+	var out []string
+	for i, h := range header {
+		if i == 30 {
+			out = append(out, "…")
+			break
+		}
+		h = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return -1
+			}
+			return r
+		}, strings.TrimSpace(h))
+		if r := []rune(h); len(r) > 40 {
+			h = string(r[:39]) + "…"
+		}
+		out = append(out, h)
+	}
+	return strings.Join(out, ", ")
 }
 
 // separator is the one that the header has most of.

@@ -22,6 +22,7 @@ func line(n int, id string, s Status, centavos int64, at string) Line {
 // The same two charges in every shape that banks and providers export.
 func TestRead_shapes(t *testing.T) {
 	want := []Line{line(2, "abc", Paid, 123456, "2026-11-20T14:03:00-03:00"), line(3, "def", Refunded, 1990, "2026-11-21T00:00:00-03:00")}
+	want[1].Day = true
 	latin := "C\xf3digo;Valor (R$);Situa\xe7\xe3o;Data\r\nabc;1.234,56;Conclu\xedda;20/11/2026 14:03\r\ndef;R$ 19,90;estornado;21/11/2026\r\n"
 	for name, text := range map[string]string{
 		"windows-1252, semicolons, decimal commas": latin,
@@ -53,6 +54,9 @@ func TestRead_problemsNameLineAndColumnAndNotTheValue(t *testing.T) {
 	for _, p := range problems {
 		where, _, _ := strings.Cut(p.Error(), ": ")
 		said = append(said, where)
+		if pt := p.In("pt-BR"); !strings.HasPrefix(pt, "linha ") || strings.Contains(pt, "expected") || strings.Contains(pt, "%!") {
+			t.Errorf("in Portuguese: %s", pt)
+		}
 		if strings.Contains(p.Error(), "segredo") || strings.Contains(p.Error(), "quiç") {
 			t.Errorf("repeats a value: %v", p)
 		}

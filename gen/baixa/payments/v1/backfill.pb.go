@@ -259,6 +259,106 @@ func (x *GetBackfillResponse) GetBackfill() *Backfill {
 	return nil
 }
 
+// ListBackfillsRequest narrows the list.
+type ListBackfillsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty means the key's own merchant, or all for an operator.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// Only those that are running.
+	Running       bool `protobuf:"varint,2,opt,name=running,proto3" json:"running,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackfillsRequest) Reset() {
+	*x = ListBackfillsRequest{}
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackfillsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackfillsRequest) ProtoMessage() {}
+
+func (x *ListBackfillsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackfillsRequest.ProtoReflect.Descriptor instead.
+func (*ListBackfillsRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListBackfillsRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *ListBackfillsRequest) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
+}
+
+// ListBackfillsResponse lists them.
+type ListBackfillsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Backfills     []*Backfill            `protobuf:"bytes,1,rep,name=backfills,proto3" json:"backfills,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackfillsResponse) Reset() {
+	*x = ListBackfillsResponse{}
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackfillsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackfillsResponse) ProtoMessage() {}
+
+func (x *ListBackfillsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackfillsResponse.ProtoReflect.Descriptor instead.
+func (*ListBackfillsResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListBackfillsResponse) GetBackfills() []*Backfill {
+	if x != nil {
+		return x.Backfills
+	}
+	return nil
+}
+
 // CancelBackfillRequest names a backfill.
 type CancelBackfillRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -270,7 +370,7 @@ type CancelBackfillRequest struct {
 
 func (x *CancelBackfillRequest) Reset() {
 	*x = CancelBackfillRequest{}
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -282,7 +382,7 @@ func (x *CancelBackfillRequest) String() string {
 func (*CancelBackfillRequest) ProtoMessage() {}
 
 func (x *CancelBackfillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[4]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -295,7 +395,7 @@ func (x *CancelBackfillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBackfillRequest.ProtoReflect.Descriptor instead.
 func (*CancelBackfillRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{4}
+	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CancelBackfillRequest) GetBackfillId() string {
@@ -315,7 +415,7 @@ type CancelBackfillResponse struct {
 
 func (x *CancelBackfillResponse) Reset() {
 	*x = CancelBackfillResponse{}
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +427,7 @@ func (x *CancelBackfillResponse) String() string {
 func (*CancelBackfillResponse) ProtoMessage() {}
 
 func (x *CancelBackfillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[5]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +440,7 @@ func (x *CancelBackfillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBackfillResponse.ProtoReflect.Descriptor instead.
 func (*CancelBackfillResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{5}
+	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CancelBackfillResponse) GetBackfill() *Backfill {
@@ -379,7 +479,7 @@ type Backfill struct {
 
 func (x *Backfill) Reset() {
 	*x = Backfill{}
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +491,7 @@ func (x *Backfill) String() string {
 func (*Backfill) ProtoMessage() {}
 
 func (x *Backfill) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[6]
+	mi := &file_baixa_payments_v1_backfill_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +504,7 @@ func (x *Backfill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backfill.ProtoReflect.Descriptor instead.
 func (*Backfill) Descriptor() ([]byte, []int) {
-	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{6}
+	return file_baixa_payments_v1_backfill_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Backfill) GetId() string {
@@ -526,7 +626,13 @@ const file_baixa_payments_v1_backfill_proto_rawDesc = "" +
 	"\vbackfill_id\x18\x01 \x01(\tR\n" +
 	"backfillId\"N\n" +
 	"\x13GetBackfillResponse\x127\n" +
-	"\bbackfill\x18\x01 \x01(\v2\x1b.baixa.payments.v1.BackfillR\bbackfill\"8\n" +
+	"\bbackfill\x18\x01 \x01(\v2\x1b.baixa.payments.v1.BackfillR\bbackfill\"Q\n" +
+	"\x14ListBackfillsRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x12\x18\n" +
+	"\arunning\x18\x02 \x01(\bR\arunning\"R\n" +
+	"\x15ListBackfillsResponse\x129\n" +
+	"\tbackfills\x18\x01 \x03(\v2\x1b.baixa.payments.v1.BackfillR\tbackfills\"8\n" +
 	"\x15CancelBackfillRequest\x12\x1f\n" +
 	"\vbackfill_id\x18\x01 \x01(\tR\n" +
 	"backfillId\"Q\n" +
@@ -567,32 +673,35 @@ func file_baixa_payments_v1_backfill_proto_rawDescGZIP() []byte {
 	return file_baixa_payments_v1_backfill_proto_rawDescData
 }
 
-var file_baixa_payments_v1_backfill_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_baixa_payments_v1_backfill_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_baixa_payments_v1_backfill_proto_goTypes = []any{
 	(*StartBackfillRequest)(nil),   // 0: baixa.payments.v1.StartBackfillRequest
 	(*StartBackfillResponse)(nil),  // 1: baixa.payments.v1.StartBackfillResponse
 	(*GetBackfillRequest)(nil),     // 2: baixa.payments.v1.GetBackfillRequest
 	(*GetBackfillResponse)(nil),    // 3: baixa.payments.v1.GetBackfillResponse
-	(*CancelBackfillRequest)(nil),  // 4: baixa.payments.v1.CancelBackfillRequest
-	(*CancelBackfillResponse)(nil), // 5: baixa.payments.v1.CancelBackfillResponse
-	(*Backfill)(nil),               // 6: baixa.payments.v1.Backfill
-	(*timestamppb.Timestamp)(nil),  // 7: google.protobuf.Timestamp
+	(*ListBackfillsRequest)(nil),   // 4: baixa.payments.v1.ListBackfillsRequest
+	(*ListBackfillsResponse)(nil),  // 5: baixa.payments.v1.ListBackfillsResponse
+	(*CancelBackfillRequest)(nil),  // 6: baixa.payments.v1.CancelBackfillRequest
+	(*CancelBackfillResponse)(nil), // 7: baixa.payments.v1.CancelBackfillResponse
+	(*Backfill)(nil),               // 8: baixa.payments.v1.Backfill
+	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
 }
 var file_baixa_payments_v1_backfill_proto_depIdxs = []int32{
-	7, // 0: baixa.payments.v1.StartBackfillRequest.from:type_name -> google.protobuf.Timestamp
-	7, // 1: baixa.payments.v1.StartBackfillRequest.to:type_name -> google.protobuf.Timestamp
-	6, // 2: baixa.payments.v1.StartBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
-	6, // 3: baixa.payments.v1.GetBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
-	6, // 4: baixa.payments.v1.CancelBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
-	7, // 5: baixa.payments.v1.Backfill.from:type_name -> google.protobuf.Timestamp
-	7, // 6: baixa.payments.v1.Backfill.to:type_name -> google.protobuf.Timestamp
-	7, // 7: baixa.payments.v1.Backfill.created_at:type_name -> google.protobuf.Timestamp
-	7, // 8: baixa.payments.v1.Backfill.finished_at:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	9,  // 0: baixa.payments.v1.StartBackfillRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 1: baixa.payments.v1.StartBackfillRequest.to:type_name -> google.protobuf.Timestamp
+	8,  // 2: baixa.payments.v1.StartBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
+	8,  // 3: baixa.payments.v1.GetBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
+	8,  // 4: baixa.payments.v1.ListBackfillsResponse.backfills:type_name -> baixa.payments.v1.Backfill
+	8,  // 5: baixa.payments.v1.CancelBackfillResponse.backfill:type_name -> baixa.payments.v1.Backfill
+	9,  // 6: baixa.payments.v1.Backfill.from:type_name -> google.protobuf.Timestamp
+	9,  // 7: baixa.payments.v1.Backfill.to:type_name -> google.protobuf.Timestamp
+	9,  // 8: baixa.payments.v1.Backfill.created_at:type_name -> google.protobuf.Timestamp
+	9,  // 9: baixa.payments.v1.Backfill.finished_at:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_baixa_payments_v1_backfill_proto_init() }
@@ -606,7 +715,7 @@ func file_baixa_payments_v1_backfill_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_payments_v1_backfill_proto_rawDesc), len(file_baixa_payments_v1_backfill_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1674,7 +1674,7 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\x0eReviewDecision\x12\x1f\n" +
 	"\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REVIEW_DECISION_ACCEPT\x10\x01\x12\x1a\n" +
-	"\x16REVIEW_DECISION_REFUSE\x10\x022\xfe\x10\n" +
+	"\x16REVIEW_DECISION_REFUSE\x10\x022\xf9\x11\n" +
 	"\x0fPaymentsService\x12{\n" +
 	"\rCreatePayment\x12'.baixa.payments.v1.CreatePaymentRequest\x1a(.baixa.payments.v1.CreatePaymentResponse\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/payments\x12\x8a\x01\n" +
 	"\x0fRegisterPayment\x12).baixa.payments.v1.RegisterPaymentRequest\x1a*.baixa.payments.v1.RegisterPaymentResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/payments:register\x12\xa1\x01\n" +
@@ -1689,7 +1689,8 @@ const file_baixa_payments_v1_payments_service_proto_rawDesc = "" +
 	"\x0eExplainPayment\x12(.baixa.payments.v1.ExplainPaymentRequest\x1a).baixa.payments.v1.ExplainPaymentResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/payments:explain\x12z\n" +
 	"\rGetStatistics\x12'.baixa.payments.v1.GetStatisticsRequest\x1a(.baixa.payments.v1.GetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/statistics\x12|\n" +
 	"\rStartBackfill\x12'.baixa.payments.v1.StartBackfillRequest\x1a(.baixa.payments.v1.StartBackfillResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/backfills\x12\x81\x01\n" +
-	"\vGetBackfill\x12%.baixa.payments.v1.GetBackfillRequest\x1a&.baixa.payments.v1.GetBackfillResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/backfills/{backfill_id}\x12\x94\x01\n" +
+	"\vGetBackfill\x12%.baixa.payments.v1.GetBackfillRequest\x1a&.baixa.payments.v1.GetBackfillResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/backfills/{backfill_id}\x12y\n" +
+	"\rListBackfills\x12'.baixa.payments.v1.ListBackfillsRequest\x1a(.baixa.payments.v1.ListBackfillsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/backfills\x12\x94\x01\n" +
 	"\x0eCancelBackfill\x12(.baixa.payments.v1.CancelBackfillRequest\x1a).baixa.payments.v1.CancelBackfillResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/backfills/{backfill_id}:cancel\x12i\n" +
 	"\tListTrust\x12#.baixa.payments.v1.ListTrustRequest\x1a$.baixa.payments.v1.ListTrustResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/trust\x12j\n" +
 	"\bDiagnose\x12\".baixa.payments.v1.DiagnoseRequest\x1a#.baixa.payments.v1.DiagnoseResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/diagnosisB<Z:github.com/baixapay/baixa/gen/baixa/payments/v1;paymentsv1b\x06proto3"
@@ -1744,15 +1745,17 @@ var file_baixa_payments_v1_payments_service_proto_goTypes = []any{
 	(*GetStatisticsRequest)(nil),          // 32: baixa.payments.v1.GetStatisticsRequest
 	(*StartBackfillRequest)(nil),          // 33: baixa.payments.v1.StartBackfillRequest
 	(*GetBackfillRequest)(nil),            // 34: baixa.payments.v1.GetBackfillRequest
-	(*CancelBackfillRequest)(nil),         // 35: baixa.payments.v1.CancelBackfillRequest
-	(*ListTrustRequest)(nil),              // 36: baixa.payments.v1.ListTrustRequest
-	(*DiagnoseRequest)(nil),               // 37: baixa.payments.v1.DiagnoseRequest
-	(*GetStatisticsResponse)(nil),         // 38: baixa.payments.v1.GetStatisticsResponse
-	(*StartBackfillResponse)(nil),         // 39: baixa.payments.v1.StartBackfillResponse
-	(*GetBackfillResponse)(nil),           // 40: baixa.payments.v1.GetBackfillResponse
-	(*CancelBackfillResponse)(nil),        // 41: baixa.payments.v1.CancelBackfillResponse
-	(*ListTrustResponse)(nil),             // 42: baixa.payments.v1.ListTrustResponse
-	(*DiagnoseResponse)(nil),              // 43: baixa.payments.v1.DiagnoseResponse
+	(*ListBackfillsRequest)(nil),          // 35: baixa.payments.v1.ListBackfillsRequest
+	(*CancelBackfillRequest)(nil),         // 36: baixa.payments.v1.CancelBackfillRequest
+	(*ListTrustRequest)(nil),              // 37: baixa.payments.v1.ListTrustRequest
+	(*DiagnoseRequest)(nil),               // 38: baixa.payments.v1.DiagnoseRequest
+	(*GetStatisticsResponse)(nil),         // 39: baixa.payments.v1.GetStatisticsResponse
+	(*StartBackfillResponse)(nil),         // 40: baixa.payments.v1.StartBackfillResponse
+	(*GetBackfillResponse)(nil),           // 41: baixa.payments.v1.GetBackfillResponse
+	(*ListBackfillsResponse)(nil),         // 42: baixa.payments.v1.ListBackfillsResponse
+	(*CancelBackfillResponse)(nil),        // 43: baixa.payments.v1.CancelBackfillResponse
+	(*ListTrustResponse)(nil),             // 44: baixa.payments.v1.ListTrustResponse
+	(*DiagnoseResponse)(nil),              // 45: baixa.payments.v1.DiagnoseResponse
 }
 var file_baixa_payments_v1_payments_service_proto_depIdxs = []int32{
 	23, // 0: baixa.payments.v1.CreatePaymentRequest.amount:type_name -> baixa.type.v1.Money
@@ -1796,27 +1799,29 @@ var file_baixa_payments_v1_payments_service_proto_depIdxs = []int32{
 	32, // 38: baixa.payments.v1.PaymentsService.GetStatistics:input_type -> baixa.payments.v1.GetStatisticsRequest
 	33, // 39: baixa.payments.v1.PaymentsService.StartBackfill:input_type -> baixa.payments.v1.StartBackfillRequest
 	34, // 40: baixa.payments.v1.PaymentsService.GetBackfill:input_type -> baixa.payments.v1.GetBackfillRequest
-	35, // 41: baixa.payments.v1.PaymentsService.CancelBackfill:input_type -> baixa.payments.v1.CancelBackfillRequest
-	36, // 42: baixa.payments.v1.PaymentsService.ListTrust:input_type -> baixa.payments.v1.ListTrustRequest
-	37, // 43: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
-	2,  // 44: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
-	4,  // 45: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
-	6,  // 46: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
-	9,  // 47: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
-	11, // 48: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
-	13, // 49: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
-	15, // 50: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
-	17, // 51: baixa.payments.v1.PaymentsService.ResendDelivery:output_type -> baixa.payments.v1.ResendDeliveryResponse
-	19, // 52: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
-	21, // 53: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
-	38, // 54: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
-	39, // 55: baixa.payments.v1.PaymentsService.StartBackfill:output_type -> baixa.payments.v1.StartBackfillResponse
-	40, // 56: baixa.payments.v1.PaymentsService.GetBackfill:output_type -> baixa.payments.v1.GetBackfillResponse
-	41, // 57: baixa.payments.v1.PaymentsService.CancelBackfill:output_type -> baixa.payments.v1.CancelBackfillResponse
-	42, // 58: baixa.payments.v1.PaymentsService.ListTrust:output_type -> baixa.payments.v1.ListTrustResponse
-	43, // 59: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
-	44, // [44:60] is the sub-list for method output_type
-	28, // [28:44] is the sub-list for method input_type
+	35, // 41: baixa.payments.v1.PaymentsService.ListBackfills:input_type -> baixa.payments.v1.ListBackfillsRequest
+	36, // 42: baixa.payments.v1.PaymentsService.CancelBackfill:input_type -> baixa.payments.v1.CancelBackfillRequest
+	37, // 43: baixa.payments.v1.PaymentsService.ListTrust:input_type -> baixa.payments.v1.ListTrustRequest
+	38, // 44: baixa.payments.v1.PaymentsService.Diagnose:input_type -> baixa.payments.v1.DiagnoseRequest
+	2,  // 45: baixa.payments.v1.PaymentsService.CreatePayment:output_type -> baixa.payments.v1.CreatePaymentResponse
+	4,  // 46: baixa.payments.v1.PaymentsService.RegisterPayment:output_type -> baixa.payments.v1.RegisterPaymentResponse
+	6,  // 47: baixa.payments.v1.PaymentsService.BatchRegisterPayments:output_type -> baixa.payments.v1.BatchRegisterPaymentsResponse
+	9,  // 48: baixa.payments.v1.PaymentsService.GetPayment:output_type -> baixa.payments.v1.GetPaymentResponse
+	11, // 49: baixa.payments.v1.PaymentsService.ListPayments:output_type -> baixa.payments.v1.ListPaymentsResponse
+	13, // 50: baixa.payments.v1.PaymentsService.RecheckPayment:output_type -> baixa.payments.v1.RecheckPaymentResponse
+	15, // 51: baixa.payments.v1.PaymentsService.ReviewPayment:output_type -> baixa.payments.v1.ReviewPaymentResponse
+	17, // 52: baixa.payments.v1.PaymentsService.ResendDelivery:output_type -> baixa.payments.v1.ResendDeliveryResponse
+	19, // 53: baixa.payments.v1.PaymentsService.ListPaymentEvents:output_type -> baixa.payments.v1.ListPaymentEventsResponse
+	21, // 54: baixa.payments.v1.PaymentsService.ExplainPayment:output_type -> baixa.payments.v1.ExplainPaymentResponse
+	39, // 55: baixa.payments.v1.PaymentsService.GetStatistics:output_type -> baixa.payments.v1.GetStatisticsResponse
+	40, // 56: baixa.payments.v1.PaymentsService.StartBackfill:output_type -> baixa.payments.v1.StartBackfillResponse
+	41, // 57: baixa.payments.v1.PaymentsService.GetBackfill:output_type -> baixa.payments.v1.GetBackfillResponse
+	42, // 58: baixa.payments.v1.PaymentsService.ListBackfills:output_type -> baixa.payments.v1.ListBackfillsResponse
+	43, // 59: baixa.payments.v1.PaymentsService.CancelBackfill:output_type -> baixa.payments.v1.CancelBackfillResponse
+	44, // 60: baixa.payments.v1.PaymentsService.ListTrust:output_type -> baixa.payments.v1.ListTrustResponse
+	45, // 61: baixa.payments.v1.PaymentsService.Diagnose:output_type -> baixa.payments.v1.DiagnoseResponse
+	45, // [45:62] is the sub-list for method output_type
+	28, // [28:45] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
 	28, // [28:28] is the sub-list for extension extendee
 	0,  // [0:28] is the sub-list for field type_name

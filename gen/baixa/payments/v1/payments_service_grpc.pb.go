@@ -32,6 +32,7 @@ const (
 	PaymentsService_GetStatistics_FullMethodName         = "/baixa.payments.v1.PaymentsService/GetStatistics"
 	PaymentsService_StartBackfill_FullMethodName         = "/baixa.payments.v1.PaymentsService/StartBackfill"
 	PaymentsService_GetBackfill_FullMethodName           = "/baixa.payments.v1.PaymentsService/GetBackfill"
+	PaymentsService_ListBackfills_FullMethodName         = "/baixa.payments.v1.PaymentsService/ListBackfills"
 	PaymentsService_CancelBackfill_FullMethodName        = "/baixa.payments.v1.PaymentsService/CancelBackfill"
 	PaymentsService_ListTrust_FullMethodName             = "/baixa.payments.v1.PaymentsService/ListTrust"
 	PaymentsService_Diagnose_FullMethodName              = "/baixa.payments.v1.PaymentsService/Diagnose"
@@ -95,6 +96,8 @@ type PaymentsServiceClient interface {
 	StartBackfill(ctx context.Context, in *StartBackfillRequest, opts ...grpc.CallOption) (*StartBackfillResponse, error)
 	// GetBackfill tells how far a backfill is. Codes: NOT_FOUND.
 	GetBackfill(ctx context.Context, in *GetBackfillRequest, opts ...grpc.CallOption) (*GetBackfillResponse, error)
+	// ListBackfills lists backfills, those that are running first and then the newest, at most 100. It has no effect.
+	ListBackfills(ctx context.Context, in *ListBackfillsRequest, opts ...grpc.CallOption) (*ListBackfillsResponse, error)
 	// CancelBackfill ends a backfill; what was made due stays so. One that has ended stays as it is. Codes: NOT_FOUND.
 	CancelBackfill(ctx context.Context, in *CancelBackfillRequest, opts ...grpc.CallOption) (*CancelBackfillResponse, error)
 	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
@@ -241,6 +244,16 @@ func (c *paymentsServiceClient) GetBackfill(ctx context.Context, in *GetBackfill
 	return out, nil
 }
 
+func (c *paymentsServiceClient) ListBackfills(ctx context.Context, in *ListBackfillsRequest, opts ...grpc.CallOption) (*ListBackfillsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBackfillsResponse)
+	err := c.cc.Invoke(ctx, PaymentsService_ListBackfills_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *paymentsServiceClient) CancelBackfill(ctx context.Context, in *CancelBackfillRequest, opts ...grpc.CallOption) (*CancelBackfillResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CancelBackfillResponse)
@@ -329,6 +342,8 @@ type PaymentsServiceServer interface {
 	StartBackfill(context.Context, *StartBackfillRequest) (*StartBackfillResponse, error)
 	// GetBackfill tells how far a backfill is. Codes: NOT_FOUND.
 	GetBackfill(context.Context, *GetBackfillRequest) (*GetBackfillResponse, error)
+	// ListBackfills lists backfills, those that are running first and then the newest, at most 100. It has no effect.
+	ListBackfills(context.Context, *ListBackfillsRequest) (*ListBackfillsResponse, error)
 	// CancelBackfill ends a backfill; what was made due stays so. One that has ended stays as it is. Codes: NOT_FOUND.
 	CancelBackfill(context.Context, *CancelBackfillRequest) (*CancelBackfillResponse, error)
 	// ListTrust tells what the webhooks of each account are worth, from the account's own history. It has no effect.
@@ -383,6 +398,9 @@ func (UnimplementedPaymentsServiceServer) StartBackfill(context.Context, *StartB
 }
 func (UnimplementedPaymentsServiceServer) GetBackfill(context.Context, *GetBackfillRequest) (*GetBackfillResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBackfill not implemented")
+}
+func (UnimplementedPaymentsServiceServer) ListBackfills(context.Context, *ListBackfillsRequest) (*ListBackfillsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBackfills not implemented")
 }
 func (UnimplementedPaymentsServiceServer) CancelBackfill(context.Context, *CancelBackfillRequest) (*CancelBackfillResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelBackfill not implemented")
@@ -648,6 +666,24 @@ func _PaymentsService_GetBackfill_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentsService_ListBackfills_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBackfillsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentsServiceServer).ListBackfills(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentsService_ListBackfills_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentsServiceServer).ListBackfills(ctx, req.(*ListBackfillsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentsService_CancelBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CancelBackfillRequest)
 	if err := dec(in); err != nil {
@@ -760,6 +796,10 @@ var PaymentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetBackfill",
 			Handler:    _PaymentsService_GetBackfill_Handler,
+		},
+		{
+			MethodName: "ListBackfills",
+			Handler:    _PaymentsService_ListBackfills_Handler,
 		},
 		{
 			MethodName: "CancelBackfill",

@@ -87,6 +87,23 @@ func (s *Server) GetBackfill(ctx context.Context, r *paymentsv1.GetBackfillReque
 	return &paymentsv1.GetBackfillResponse{Backfill: backfill(b)}, nil
 }
 
+// ListBackfills lists backfills and how far they are.
+func (s *Server) ListBackfills(ctx context.Context, r *paymentsv1.ListBackfillsRequest) (*paymentsv1.ListBackfillsResponse, error) {
+	m, err := scope(ctx, r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Store.Backfills(ctx, m, r.GetRunning())
+	if err != nil {
+		return nil, err
+	}
+	out := &paymentsv1.ListBackfillsResponse{}
+	for _, b := range list {
+		out.Backfills = append(out.Backfills, backfill(b))
+	}
+	return out, nil
+}
+
 // CancelBackfill ends a backfill.
 func (s *Server) CancelBackfill(ctx context.Context, r *paymentsv1.CancelBackfillRequest) (*paymentsv1.CancelBackfillResponse, error) {
 	b, err := s.backfill(ctx, r.GetBackfillId())

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,13 @@ func (d *desk) calls(sale, key string) map[string]func(context.Context) error {
 		},
 		"GetBackfill": func(ctx context.Context) error {
 			_, err := d.GetBackfill(ctx, &paymentsv1.GetBackfillRequest{BackfillId: d.aBackfill})
+			return err
+		},
+		"ListBackfills": func(ctx context.Context) error {
+			r, err := d.ListBackfills(ctx, &paymentsv1.ListBackfillsRequest{MerchantId: about.id})
+			if err == nil && slices.ContainsFunc(r.GetBackfills(), func(b *paymentsv1.Backfill) bool { return b.GetMerchantId() != about.id }) {
+				d.t.Error("ListBackfills shows another merchant's")
+			}
 			return err
 		},
 		"CancelBackfill": func(ctx context.Context) error {

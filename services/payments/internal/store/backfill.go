@@ -123,6 +123,33 @@ func (s *Store) GetBackfill(ctx context.Context, id uuid.UUID, m *payment.Mercha
 	return b, nil
 }
 
+const listBackfills = `
+WITH b AS MATERIALIZED (
+    SELECT * FROM backfills WHERE ($1::uuid IS NULL OR merchant_id = $1) AND (NOT $2 OR state = 'running')
+    ORDER BY (state = 'running') DESC, created_at DESC, id LIMIT 100
+)
+SELECT b.merchant_id, b.id, b.from_at, b.to_at, b.provider, b.account_id, b.state, b.created_at, b.finished_at, b.total,
+       count(s.asked_at), count(s.done_at), count(*) FILTER (WHERE s.done_at IS NOT NULL AND s.outcome NOT IN ('status', 'not_found')),
+       count(*) FILTER (WHERE s.done_at IS NOT NULL AND p.state <> s.was)
+FROM b
+LEFT JOIN backfill_sales s ON s.merchant_id = b.merchant_id AND s.backfill_id = b.id
+LEFT JOIN payments p ON p.merchant_id = s.merchant_id AND p.id = s.payment_id
+GROUP BY b.merchant_id, b.id, b.from_at, b.to_at, b.provider, b.account_id, b.state, b.created_at, b.finished_at, b.total
+ORDER BY (b.state = 'running') DESC, b.created_at DESC, b.id`
+
+// Backfills lists backfills, the running ones first and then the newest, at most 100; with a merchant, that merchant's only.
+func (s *Store) Backfills(ctx context.Context, m *payment.MerchantID, running bool) ([]Backfill, error) {
+	rows, err := s.pool.Query(ctx, listBackfills, m, running)
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Backfill])
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	return out, nil
+}
+
 const cancelBackfill = `
 UPDATE backfills SET state = 'cancelled', finished_at = $3 WHERE id = $1 AND state = 'running' AND ($2::uuid IS NULL OR merchant_id = $2)`
 

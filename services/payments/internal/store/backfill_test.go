@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
 func TestBackfill_wholeLife(t *testing.T) {
@@ -79,5 +82,39 @@ func TestBackfill_wholeLife(t *testing.T) {
 	err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { _, _, err := b.StartBackfill(t.Context(), tx, f); return err })
 	if !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown merchant: %v", err)
+	}
+}
+
+func TestBackfills_runningFirst(t *testing.T) {
+	b := newBench(t)
+	b.insert(b.sale(b.one, "a"))
+	var ids []uuid.UUID
+	for i, n := range []tenant{b.one, b.one, b.other} {
+		f := Backfill{MerchantID: n.merchant, ID: uuid.New(), From: b.now.Add(time.Duration(-2*i-2) * time.Hour), To: b.now.Add(time.Duration(-2*i-1) * time.Hour), CreatedAt: b.now.Add(time.Duration(i) * time.Minute)}
+		ids = append(ids, f.ID)
+		b.must(func(ctx context.Context, tx pgx.Tx) error {
+			_, _, err := b.StartBackfill(ctx, tx, f)
+			return err
+		})
+	}
+	if err := b.CancelBackfill(t.Context(), ids[1], &b.one.merchant, b.now); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		of      *payment.MerchantID
+		running bool
+		want    []uuid.UUID
+	}{{nil, false, []uuid.UUID{ids[2], ids[0], ids[1]}}, {&b.one.merchant, false, []uuid.UUID{ids[0], ids[1]}}, {&b.one.merchant, true, []uuid.UUID{ids[0]}}, {&b.other.merchant, true, []uuid.UUID{ids[2]}}} {
+		list, err := b.Backfills(t.Context(), c.of, c.running)
+		var got []uuid.UUID
+		for _, x := range list {
+			got = append(got, x.ID)
+			if want, err := b.GetBackfill(t.Context(), x.ID, nil); err != nil || want.Total != x.Total || want.State != x.State || want.Done != x.Done {
+				t.Errorf("listed %+v, is %+v (%v)", x, want, err)
+			}
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("of %v, running %t: %v %v, want %v", c.of, c.running, got, err, c.want)
+		}
 	}
 }
