@@ -99,38 +99,3 @@ func backfilled(t *testing.T, d deployment.Deployment) {
 		})
 	}
 }
-
-// TestBackfill_goesOnAfterAKill kills payments with kill -9 in the middle of a backfill: it goes on where it stands, and who watches sees it end.
-func TestBackfill_goesOnAfterAKill(t *testing.T) {
-	onBoth(t, func(t *testing.T, d deployment.Deployment) {
-		shop := openShop(t, d)
-		sales := shop.old(t, 20, sim.Atomopay)
-		for _, s := range sales {
-			must(t, d.World().Pay(sim.Atomopay, s.charge))
-		}
-		env, args := shop.as("backfill", "--from", minutesAgo(100).Format(time.RFC3339), "--to", minutesAgo(60).Format(time.RFC3339))
-		running := deployment.BackgroundAs(t, env, args...)
-		deployment.Eventually(t, deployment.Within, "the backfill has begun", func() bool { return strings.Contains(running.Output(), "começou, com 20 vendas") }, running.Output)
-		deployment.Eventually(t, retried, "a part of it is done", func() bool {
-			return len(sales) > 0 && anyPaid(t, sales)
-		})
-		d.Kill(t, deployment.Payments)
-		d.Start(t, deployment.Payments)
-		deployment.Eventually(t, lease+retried, "it goes on to its end", func() bool {
-			return strings.Contains(running.Output(), "Pronto: 20 de 20 consultadas, 20 mudaram de situação, 0 sem resposta")
-		}, running.Output)
-		for _, s := range sales {
-			s.awaitSettled(t, lease+retried)
-		}
-		shop.checkStatistics(t, 20)
-	})
-}
-
-func anyPaid(t *testing.T, sales []*sale) bool {
-	for _, s := range sales {
-		if s.get(t).GetStatus() == isPaid {
-			return true
-		}
-	}
-	return false
-}
