@@ -147,6 +147,17 @@ func TestKeeper_moneyBackAndDisputeWon(t *testing.T) {
 	if got, err := d.store.RestoreAccess(t.Context(), a, false); err != nil || got.State != store.AccessPending {
 		t.Fatalf("restore: %+v, %v", got, err)
 	}
+	d.linked(a)
+	looks := func() (n int) {
+		for _, c := range d.world.Calls() {
+			if c.Method == "getChatMember" {
+				n++
+			}
+		}
+		return n
+	}
+	before := looks() // the buyer is expected anew: looks are dense, however old the sale is
+	d.until("two looks at a buyer who has a new link", func() bool { return looks() >= before+3 })
 	back := d.joined(a)
 	if !about(*back.ExpiresAt, time.Now().Add(6*24*time.Hour)) {
 		t.Errorf("given back until %v", back.ExpiresAt)

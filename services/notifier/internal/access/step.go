@@ -44,10 +44,13 @@ func (k *Keeper) admit(ctx context.Context, b bot, a store.Access) error {
 
 // until is how long to wait before the next look at a buyer who has not come: dense while they are probably reading the page, rare later.
 func (k *Keeper) until(a store.Access) time.Duration {
-	wait := longestWait
+	wait, since := longestWait, a.CreatedAt
+	if a.ExpectedAt != nil {
+		since = *a.ExpectedAt
+	}
 	for _, at := range []struct{ age, wait time.Duration }{{3 * time.Minute, k.cfg.Soon}, {15 * time.Minute, 30 * time.Second}, {2 * time.Hour, 2 * time.Minute},
 		{24 * time.Hour, 10 * time.Minute}, {7 * 24 * time.Hour, 30 * time.Minute}} {
-		if a.Now.Sub(a.CreatedAt) < at.age {
+		if a.Now.Sub(since) < at.age {
 			wait = at.wait
 			break
 		}

@@ -63,6 +63,7 @@ type Access struct {
 	Version               int64
 	Tries                 int
 	CreatedAt             time.Time
+	ExpectedAt            *time.Time // since when the buyer is expected anew; nil: since CreatedAt
 	DueAt                 *time.Time
 	Now                   time.Time // the database's, when it was read
 	BotMissing, BotRefuse bool      // of claimed ones
@@ -70,11 +71,11 @@ type Access struct {
 
 const accessColumns = `
 a.merchant_id, a.id, a.payment_id, a.bot_id, a.chat_id, a.user_id, a.unit, a.value, a.state, a.error, a.cancelled, a.link, a.link_until, a.links,
-a.removal, a.started_at, a.expires_at, a.removed_at, a.traceparent, a.version, a.tries, a.created_at, a.due_at, now()`
+a.removal, a.started_at, a.expires_at, a.removed_at, a.traceparent, a.version, a.tries, a.created_at, a.expected_at, a.due_at, now()`
 
 func (a *Access) targets() []any {
 	return []any{&a.MerchantID, &a.ID, &a.PaymentID, &a.BotID, &a.ChatID, &a.UserID, &a.Unit, &a.Value, &a.State, &a.Error, &a.Cancelled, &a.Link,
-		&a.LinkUntil, &a.Links, &a.Removal, &a.StartedAt, &a.ExpiresAt, &a.RemovedAt, &a.Traceparent, &a.Version, &a.Tries, &a.CreatedAt, &a.DueAt, &a.Now}
+		&a.LinkUntil, &a.Links, &a.Removal, &a.StartedAt, &a.ExpiresAt, &a.RemovedAt, &a.Traceparent, &a.Version, &a.Tries, &a.CreatedAt, &a.ExpectedAt, &a.DueAt, &a.Now}
 }
 
 const grantSQL = `

@@ -199,7 +199,7 @@ const remainingSQL = `SELECT remaining FROM accesses WHERE merchant_id = $1 AND 
 // One with nothing left is over at once. A removal that has begun goes on; one that was only wanted does not.
 const restoreSQL = `
 UPDATE accesses
-SET state = CASE WHEN remaining = 0 THEN CASE WHEN removal = 0 THEN 3 ELSE 4 END ELSE 1 END, cancelled = '', error = '', started_at = NULL, expires_at = NULL,
+SET expected_at = now(), state = CASE WHEN remaining = 0 THEN CASE WHEN removal = 0 THEN 3 ELSE 4 END ELSE 1 END, cancelled = '', error = '', started_at = NULL, expires_at = NULL,
     link = NULL, link_until = NULL, removal = CASE WHEN removal = 2 THEN 2 WHEN remaining = 0 THEN removal ELSE 0 END,
     due_at = CASE WHEN remaining = 0 AND removal NOT IN (1, 2) THEN NULL ELSE now() END, tries = 0, lease_until = '-infinity', version = version + 1
 WHERE merchant_id = $1 AND id = $2`

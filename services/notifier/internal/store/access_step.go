@@ -58,7 +58,7 @@ func (s *Store) ClaimAccesses(ctx context.Context, limit int, p AccessPace, leas
 }
 
 const linkSQL = `
-UPDATE accesses SET link = $3, link_until = $4, links = links + 1, state = 1, error = '', due_at = now() + make_interval(secs => $5::float8), tries = 0,
+UPDATE accesses SET link = $3, link_until = $4, links = links + 1, state = 1, expected_at = CASE WHEN state = 6 THEN now() ELSE expected_at END, error = '', due_at = now() + make_interval(secs => $5::float8), tries = 0,
     lease_until = '-infinity', version = version + 1
 WHERE merchant_id = $1 AND id = $2`
 
