@@ -18,10 +18,12 @@ import (
 
 func TestSender_deliversSignedEvents(t *testing.T) {
 	d, x, v := newDesk(t, nil), newShop(), newReceiver(t, nil)
-	d.event(x, uuid.New(), "payment_update", "before") // nobody wanted it yet
-	d.until("the feed passes the first event", func() bool {
-		n, _, err := d.store.FeedWebhooks(t.Context(), 10)
-		return err == nil && n == 0
+	before := d.event(x, uuid.New(), "payment_update", "before") // nobody wanted it yet
+	pool := d.db.Pool(t, store.Schema)
+	d.until("the feed passes the first event", func() (passed bool) {
+		err := pool.QueryRow(t.Context(), `
+SELECT EXISTS (SELECT FROM webhook_feed f JOIN notifications n ON (f.xid, f.seq) >= (n.xid, n.seq) WHERE n.id = $1)`, before).Scan(&passed)
+		return err == nil && passed
 	})
 	_, secret := d.endpoint(x, v.URL+"/hook")
 	payment := uuid.New()
