@@ -18,8 +18,8 @@ import (
 const (
 	// fairTime is what a provider must have had before a timeout counts against it.
 	fairTime = 3 * time.Second
-	// What a batch keeps of its caller's time to bring the answers home.
-	homeShare, homeMost = 20, 500 * time.Millisecond
+	// What a batch keeps of its caller's time to bring the answers home: a twentieth, or the least if a quarter of the time is more.
+	homeShare, homeLeast, homeMost = 20, 250 * time.Millisecond, 500 * time.Millisecond
 )
 
 // look is one question about one charge. Exactly one goroutine at a time owns it.
@@ -140,7 +140,7 @@ func denied(p gate.Permit) *gatewaysv1.PollResult {
 func (s *Server) ask(ctx context.Context, groups []group) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/homeShare, homeMost)))
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-wayHome(time.Until(deadline))))
 		defer cancel()
 	}
 	var todo []func()
@@ -233,4 +233,9 @@ func (s *Server) status(ctx context.Context, item *look) (r provider.Reading, er
 		}
 	}()
 	return item.adapter.GetStatus(ctx, item.account.Open, item.ref)
+}
+
+// wayHome is what a batch keeps of its caller's time.
+func wayHome(left time.Duration) time.Duration {
+	return min(max(left/homeShare, min(homeLeast, left/4)), homeMost)
 }
