@@ -202,7 +202,9 @@ func (s *Service) OperatorKey(ctx context.Context) (string, error) {
 // Run serves and works until ctx is done; then calls and claimed work in flight finish and it returns nil. It is called once.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
-	if err := s.policies.Refresh(ctx); err != nil { // nothing is decided before what was configured is known
+	if err := s.policies.Refresh(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil { // nothing is decided before what was configured is known
 		return fmt.Errorf("payments: %w", err)
 	}
 	var g run.Group

@@ -95,7 +95,7 @@ func (g *group) take() []*call {
 func (l *Ledger) together(calls []*call) {
 	ctx, cancel := joined(calls)
 	defer cancel()
-	sales, err := l.transact(ctx, calls)
+	err := l.transact(ctx, calls)
 	if err != nil && len(calls) > 1 && !pg.Unavailable(err) && ctx.Err() == nil {
 		for _, c := range calls {
 			l.together([]*call{c})
@@ -104,13 +104,7 @@ func (l *Ledger) together(calls []*call) {
 	}
 	for _, c := range calls {
 		if c.err = err; err != nil {
-			continue
-		}
-		c.sales = make(map[store.Key]store.Sale, len(c.entries))
-		for i := range c.entries {
-			if s, ok := sales[c.entries[i].Key]; ok {
-				c.sales[c.entries[i].Key] = s
-			}
+			c.sales = nil
 		}
 	}
 }
@@ -147,7 +141,7 @@ func joined(calls []*call) (context.Context, context.CancelFunc) {
 }
 
 // transact applies the entries of calls in their order, in one transaction.
-func (l *Ledger) transact(ctx context.Context, calls []*call) (out map[store.Key]store.Sale, err error) {
+func (l *Ledger) transact(ctx context.Context, calls []*call) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked{v}
@@ -157,7 +151,7 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (out map[store.Key
 	var also []Also
 	for _, c := range calls {
 		if err := c.ctx.Err(); err != nil && len(calls) == 1 {
-			return nil, errors.Join(err, context.Cause(c.ctx))
+			return errors.Join(err, context.Cause(c.ctx))
 		}
 		entries, also = append(entries, c.entries...), append(also, c.also...)
 	}
@@ -170,8 +164,11 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (out map[store.Key
 		if err := b.refused(calls); err != nil {
 			return err
 		}
-		for _, e := range entries {
-			b.enter(e)
+		for _, c := range calls {
+			for _, e := range c.entries {
+				b.enter(e)
+			}
+			c.sales = b.left(c.entries)
 		}
 		if err := b.hold(ctx, tx, entries); err != nil {
 			return err
@@ -179,13 +176,23 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (out map[store.Key
 		return l.close(ctx, tx, b, also)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.log(ctx)
 	l.wake(b.work)
-	out = make(map[store.Key]store.Sale, len(b.pages))
-	for k, p := range b.pages {
-		out[k] = p.sale
+	return nil
+}
+
+// left are the sales of a call's entries as these entries left them: what the calls behind it in the transaction make of them is
+// theirs to be told.
+func (b *book) left(entries []Entry) map[store.Key]store.Sale {
+	out := make(map[store.Key]store.Sale, len(entries))
+	for i := range entries {
+		if p := b.pages[entries[i].Key]; p != nil {
+			s := p.sale
+			s.UpdatedAt = b.now
+			out[entries[i].Key] = s
+		}
 	}
-	return out, nil
+	return out
 }

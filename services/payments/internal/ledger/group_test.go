@@ -84,6 +84,29 @@ func TestApply_callsThatComeTogetherShareATransaction(t *testing.T) {
 	}
 }
 
+// Whoever comes second in a shared transaction is told what came of the second, and the first of the first.
+func TestApply_eachCallIsToldOfItsOwn(t *testing.T) {
+	b := newBench(t)
+	s := b.record(b.sale(1))[0].Sale
+	k := store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}
+	var first, second map[store.Key]store.Sale
+	var errs [2]error
+	b.crowd(
+		func() {
+			first, errs[0] = b.ledger.Apply(context.Background(), []Entry{b.reported(s, payment.StatusPending, 0)})
+		},
+		func() {
+			second, errs[1] = b.ledger.Apply(context.Background(), []Entry{b.reported(s, payment.StatusPaid, 1990)})
+		},
+	)
+	if errs[0] != nil || errs[1] != nil {
+		t.Fatal(errs)
+	}
+	if first[k].State != payment.Pending || second[k].State != payment.Paid || second[k].EventCount != first[k].EventCount+1 {
+		t.Errorf("told %s after %d events and %s after %d", first[k].State, first[k].EventCount, second[k].State, second[k].EventCount)
+	}
+}
+
 // What is wrong with one call is told to its caller alone; the others are applied, once.
 func TestApply_oneCallSpoilsNoOther(t *testing.T) {
 	b := newBench(t)
