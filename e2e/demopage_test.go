@@ -59,7 +59,9 @@ func TestDemo_everyPageInABrowser(t *testing.T) {
 			}
 		}
 		return len(inBrowser) == len(links)
-	}, func() string { return fmt.Sprintf("%d ids from browsers, %d from the server", len(inBrowser), len(server)) })
+	}, func() string {
+		return fmt.Sprintf("%d ids from browsers, %d from the server", len(inBrowser), len(server))
+	})
 	for key := range inBrowser {
 		if server[key] != 1 {
 			t.Errorf("Purchase %s came %d times from the server", key, server[key])
