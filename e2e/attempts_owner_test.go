@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	deliveryv1 "github.com/baixapay/baixa/gen/baixa/delivery/v1"
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/sim"
@@ -48,6 +49,9 @@ func attemptsOnSettings(victim *shop, s *sale) map[string][]attempt {
 		notifierv1.TemplatesService_PutTemplate_FullMethodName:     {{&notifierv1.PutTemplateRequest{MerchantId: theirs, Kind: "delivery", Text: "{link}"}, no}},
 		notifierv1.TemplatesService_ListTemplates_FullMethodName:   {{&notifierv1.ListTemplatesRequest{MerchantId: theirs}, no}, {&notifierv1.ListTemplatesRequest{}, ok}},
 		notifierv1.TemplatesService_PreviewTemplate_FullMethodName: {{&notifierv1.PreviewTemplateRequest{Kind: "delivery"}, ok}},
+
+		notifierv1.NotifierService_FindUntold_FullMethodName:   {{&notifierv1.FindUntoldRequest{MerchantId: theirs, PaymentIds: []string{s.id}}, closed}},
+		deliveryv1.DeliveryService_FindUnissued_FullMethodName: {{&deliveryv1.FindUnissuedRequest{MerchantId: theirs, PaymentIds: []string{s.id}}, closed}},
 
 		notifierv1.AccessService_GrantAccess_FullMethodName:  {{&notifierv1.GrantAccessRequest{MerchantId: theirs, PaymentId: s.id}, closed}},
 		notifierv1.AccessService_GetAccess_FullMethodName:    {{&notifierv1.GetAccessRequest{AccessId: s.id}, hidden}, {&notifierv1.GetAccessRequest{MerchantId: theirs, PaymentId: s.id}, no}},

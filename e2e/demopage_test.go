@@ -67,7 +67,11 @@ func TestDemo_everyPageInABrowser(t *testing.T) {
 			t.Errorf("Purchase %s came %d times from the server", key, server[key])
 		}
 	}
+	told := 0
 	for link := range links {
+		if told++; told > 10 { // each is a process of its own
+			break
+		}
 		c := deployment.Run(t, nil, "explain", "--address", free[1], "--data", data, "--lang", "en", link)
 		for _, part := range []string{"paid", "link", "Telegram", "Purchase"} {
 			if c.Code != 0 || !strings.Contains(c.Stdout, part) {
