@@ -92,6 +92,9 @@ func last(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
+// given are the addresses that were handed out in this test binary: none is handed out twice.
+var given sync.Map
+
 // Addresses are free loopback addresses. They lie below the ports that the kernel gives to connections, so that a service finds
 // its own again after a restart.
 func Addresses(t testing.TB, n int) []string {
@@ -102,6 +105,9 @@ func Addresses(t testing.TB, n int) []string {
 			t.Fatal("no free ports between 10000 and 30000")
 		}
 		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		if _, before := given.LoadOrStore(address, true); before {
+			continue // somebody's process may be about to listen there, or be down for a moment
+		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			continue
