@@ -19,24 +19,24 @@ func (c deliveryCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer tel.end()
-	o, err := c.open()
-	if err != nil {
-		return err
-	}
-	web, err := listen("http", c.HTTP)
-	if err != nil {
-		return err
-	}
-	if !c.NoMigrate {
-		if err := delivery.Migrate(ctx, c.DSN); err != nil {
-			return err
+	return run.Main(ctx, "delivery", func(ctx context.Context) (run.Part, error) {
+		o, err := c.open()
+		if err != nil {
+			return nil, err
 		}
-	}
-	s, err := delivery.New(ctx, c.Config, delivery.Deps{Listener: o.listener, HTTP: web, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
-	if err != nil {
-		return err
-	}
-	var g run.Group
-	g.Add("delivery", s.Run)
-	return run.Main(ctx, &g)
+		web, err := listen("http", c.HTTP)
+		if err != nil {
+			return nil, err
+		}
+		if !c.NoMigrate {
+			if err := delivery.Migrate(ctx, c.DSN); err != nil {
+				return nil, err
+			}
+		}
+		s, err := delivery.New(ctx, c.Config, delivery.Deps{Listener: o.listener, HTTP: web, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
+		if err != nil {
+			return nil, err
+		}
+		return s.Run, nil
+	})
 }

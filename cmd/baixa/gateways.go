@@ -18,20 +18,20 @@ func (c gatewaysCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer tel.end()
-	o, err := c.open()
-	if err != nil {
-		return err
-	}
-	if !c.NoMigrate {
-		if err := gateways.Migrate(ctx, c.DSN); err != nil {
-			return err
+	return run.Main(ctx, "gateways", func(ctx context.Context) (run.Part, error) {
+		o, err := c.open()
+		if err != nil {
+			return nil, err
 		}
-	}
-	s, err := gateways.New(ctx, c.Config, gateways.Deps{Listener: o.listener, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
-	if err != nil {
-		return err
-	}
-	var g run.Group
-	g.Add("gateways", s.Run)
-	return run.Main(ctx, &g)
+		if !c.NoMigrate {
+			if err := gateways.Migrate(ctx, c.DSN); err != nil {
+				return nil, err
+			}
+		}
+		s, err := gateways.New(ctx, c.Config, gateways.Deps{Listener: o.listener, Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
+		if err != nil {
+			return nil, err
+		}
+		return s.Run, nil
+	})
 }

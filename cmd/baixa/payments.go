@@ -27,36 +27,40 @@ func (c paymentsCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer tel.end()
-	o, err := c.open()
-	if err != nil {
-		return err
-	}
-	web, err := listen("http", c.HTTP)
-	if err != nil {
-		return err
-	}
 	leaves := map[string]*grpc.ClientConn{}
-	for flag, target := range map[string]string{"gateways": c.Gateways, "delivery": c.Delivery, "notifier": c.Notifier} {
-		if leaves[flag], err = o.dial(target); err != nil {
-			return fmt.Errorf("--%s: %w", flag, err)
+	defer func() {
+		for _, l := range leaves {
+			l.Close()
 		}
-		defer leaves[flag].Close()
-	}
-	if !c.NoMigrate {
-		if err := payments.Migrate(ctx, c.DSN); err != nil {
-			return err
+	}()
+	return run.Main(ctx, "payments", func(ctx context.Context) (run.Part, error) {
+		o, err := c.open()
+		if err != nil {
+			return nil, err
 		}
-	}
-	c.Version = version
-	s, err := payments.New(ctx, c.Config, payments.Deps{Listeners: []net.Listener{o.listener}, HTTP: web, Gateways: leaves["gateways"],
-		Delivery: leaves["delivery"], Notifier: leaves["notifier"], Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
-	if err != nil {
-		return err
-	}
-	if err := c.firstKey(ctx, s); err != nil {
-		return err
-	}
-	var g run.Group
-	g.Add("payments", s.Run)
-	return run.Main(ctx, &g)
+		web, err := listen("http", c.HTTP)
+		if err != nil {
+			return nil, err
+		}
+		for flag, target := range map[string]string{"gateways": c.Gateways, "delivery": c.Delivery, "notifier": c.Notifier} {
+			if leaves[flag], err = o.dial(target); err != nil {
+				return nil, fmt.Errorf("--%s: %w", flag, err)
+			}
+		}
+		if !c.NoMigrate {
+			if err := payments.Migrate(ctx, c.DSN); err != nil {
+				return nil, err
+			}
+		}
+		c.Version = version
+		s, err := payments.New(ctx, c.Config, payments.Deps{Listeners: []net.Listener{o.listener}, HTTP: web, Gateways: leaves["gateways"],
+			Delivery: leaves["delivery"], Notifier: leaves["notifier"], Signer: o.signer, Sealer: o.sealer, TLS: o.tls, Insecure: o.insecure})
+		if err != nil {
+			return nil, err
+		}
+		if err := c.firstKey(ctx, s); err != nil {
+			return nil, err
+		}
+		return s.Run, nil
+	})
 }

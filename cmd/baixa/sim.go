@@ -16,11 +16,11 @@ type simCmd struct {
 
 // Run serves the simulators; sim/README.md tells how they are controlled.
 func (c simCmd) Run(ctx context.Context) error {
-	var g run.Group
-	g.Add("sim", func(ctx context.Context) error {
-		return sim.Serve(ctx, sim.Config{Seed: c.Seed, Strict: c.Strict}, c.HTTP, func(_ *sim.World, s *sim.Server) {
-			fmt.Println("the simulators listen on", s.URL)
-		})
+	return run.Main(ctx, "sim", func(context.Context) (run.Part, error) {
+		return func(ctx context.Context) error {
+			return sim.Serve(ctx, sim.Config{Seed: c.Seed, Strict: c.Strict}, c.HTTP, func(_ *sim.World, s *sim.Server) {
+				fmt.Println("the simulators listen on", s.URL)
+			})
+		}, nil
 	})
-	return run.Main(ctx, &g)
 }

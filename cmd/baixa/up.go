@@ -42,15 +42,15 @@ func (c upCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
-		TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
-	if err != nil {
-		return err
-	}
-	c.welcome(s)
-	var g run.Group
-	g.Add("baixa", s.Run)
-	return run.Main(ctx, &g)
+	return run.Main(ctx, "baixa", func(ctx context.Context) (run.Part, error) {
+		s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
+			TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
+		if err != nil {
+			return nil, err
+		}
+		c.welcome(s)
+		return s.Run, nil
+	})
 }
 
 func (c upCmd) welcome(s *stack.Stack) {
