@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/page"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
 )
@@ -57,7 +58,7 @@ func (c Config) Validate() error {
 	want(strings.TrimSpace(c.DSN) != "", "DSN", "postgres://user:password@host:5432/database")
 	want(c.MaxConns >= 0, "MaxConns", "a positive number")
 	want(webAddress(c.PublicURL), "PublicURL", "a form such as https://pay.example.com")
-	_, err := page.ParseProxies(c.TrustedProxies)
+	_, err := visitor.ParseProxies(c.TrustedProxies)
 	want(err == nil, "TrustedProxies", "networks such as 10.0.0.0/8")
 	want(c.Guesses > 0, "Guesses", "a positive number")
 	want(c.GuessInterval > 0, "GuessInterval", "a positive duration")

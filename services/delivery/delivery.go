@@ -25,6 +25,7 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/file"
 	"github.com/baixapay/baixa/services/delivery/internal/page"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
@@ -121,7 +122,7 @@ func (s *Service) build(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	proxies, err := page.ParseProxies(c.TrustedProxies)
+	proxies, err := visitor.ParseProxies(c.TrustedProxies)
 	if err != nil {
 		return err
 	}

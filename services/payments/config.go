@@ -1,12 +1,12 @@
 package payments
 
 import (
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/baixapay/baixa/internal/config"
+	"github.com/baixapay/baixa/internal/visitor"
 )
 
 // How long webhooks are kept to be read again, and wait for a sale, where nobody said otherwise.
@@ -36,10 +36,8 @@ func (c *Config) Check(r *config.Report) {
 	r.Want(&c.MaxConns, c.MaxConns >= 0, "a positive number")
 	CheckTimes(r, &c.KeepWebhooks, &c.ParkFor)
 	r.Want(&c.PublicURL, c.PublicURL == "" || isHost(c.PublicURL), "https://host without a path")
-	for _, text := range c.TrustedProxies {
-		if _, ok := network(text); !ok {
-			r.Want(&c.TrustedProxies, false, "addresses or networks such as 10.0.0.0/8, and "+text+" is neither")
-		}
+	if _, err := visitor.ParseProxies(c.TrustedProxies); err != nil {
+		r.Want(&c.TrustedProxies, false, "addresses or networks: "+err.Error())
 	}
 }
 
@@ -57,27 +55,4 @@ func isHost(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && strings.Trim(u.Path, "/") == "" &&
 		u.RawQuery == "" && u.Fragment == "" && u.User == nil
-}
-
-// proxies are the trusted networks of a checked configuration.
-func (c *Config) proxies() []netip.Prefix {
-	var out []netip.Prefix
-	for _, text := range c.TrustedProxies {
-		if p, ok := network(text); ok {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// network reads a network, or an address as the network of it alone.
-func network(text string) (netip.Prefix, bool) {
-	if p, err := netip.ParsePrefix(text); err == nil {
-		return p, true
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	return netip.PrefixFrom(a, a.BitLen()), true
 }

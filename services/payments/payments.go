@@ -29,6 +29,7 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/checkout"
 	"github.com/baixapay/baixa/services/payments/internal/click"
 	"github.com/baixapay/baixa/services/payments/internal/door"
@@ -38,7 +39,6 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/rest"
 	"github.com/baixapay/baixa/services/payments/internal/server"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/work"
 )
 
@@ -127,12 +127,16 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
-	s.checkout, err = checkout.New(checkout.Config{Store: s.store, Ledger: books, Link: s.worker.Link,
-		Client: visitor.Proxies{Trusted: c.proxies()}.Client, Secure: strings.HasPrefix(c.PublicURL, "https://")})
+	proxies, err := visitor.ParseProxies(c.TrustedProxies)
 	if err != nil {
 		return err
 	}
-	s.clicks, err = click.New(click.Config{Store: s.store, Client: visitor.Proxies{Trusted: c.proxies()}.Client, PublicURL: c.PublicURL})
+	s.checkout, err = checkout.New(checkout.Config{Store: s.store, Ledger: books, Link: s.worker.Link,
+		Client: proxies.Client, Secure: strings.HasPrefix(c.PublicURL, "https://")})
+	if err != nil {
+		return err
+	}
+	s.clicks, err = click.New(click.Config{Store: s.store, Client: proxies.Client, PublicURL: c.PublicURL})
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (s *Service) build(c Config) error {
 	if err := s.serveRPC(face, webhooks); err != nil {
 		return err
 	}
-	return s.serveREST(c, webhooks)
+	return s.serveREST(c, proxies, webhooks)
 }
 
 // serveRPC builds the front door: this service's own methods and, for API keys, the leaves' public ones.
@@ -166,14 +170,14 @@ func (s *Service) serveRPC(face *server.Server, webhooks *door.Webhooks) error {
 	return err
 }
 
-func (s *Service) serveREST(c Config, webhooks *door.Webhooks) error {
+func (s *Service) serveREST(c Config, proxies visitor.Proxies, webhooks *door.Webhooks) error {
 	s.memory = rpc.NewMemory()
 	var err error
 	if s.self, err = rpc.Dial(rpc.ClientConfig{Memory: s.memory}); err != nil {
 		return err
 	}
 	s.pages, err = rest.New(rest.Config{Conn: s.self, Webhooks: webhooks, Headers: s.inbox.Headers, Ready: s.pool.Ping,
-		TrustedProxies: c.proxies(), Pay: s.checkout, Go: s.clicks, Version: c.Version})
+		Proxies: proxies, Pay: s.checkout, Go: s.clicks, Version: c.Version})
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/file"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 )
@@ -17,7 +18,7 @@ func (h *Handler) ServeFile(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		h.plain(w, r, lang, pageMethod, http.StatusMethodNotAllowed)
-	case r.Method == http.MethodHead, isMachine(r.UserAgent()):
+	case visitor.IsMachine(r):
 		h.plain(w, r, lang, pageNoFile, http.StatusOK)
 	default:
 		h.click(w, r, lang)

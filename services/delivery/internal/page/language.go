@@ -2,9 +2,9 @@ package page
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 )
 
@@ -16,32 +16,8 @@ const (
 	english    language = "en"
 )
 
-// pick chooses by Accept-Language (RFC 9110, section 12.5.4). Portuguese is the answer to everything that does not clearly
-// prefer English.
 func pick(accept string) language {
-	best := map[language]float64{}
-	for i, part := range strings.Split(accept, ",") {
-		if i == 32 {
-			break
-		}
-		tag, params, _ := strings.Cut(part, ";")
-		q := 1.0
-		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			parsed, err := strconv.ParseFloat(v, 64)
-			if err != nil || parsed < 0 || parsed > 1 {
-				continue
-			}
-			q = parsed
-		}
-		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
-		switch primary {
-		case "pt":
-			best[portuguese] = max(best[portuguese], q)
-		case "en":
-			best[english] = max(best[english], q)
-		}
-	}
-	if best[english] > best[portuguese] {
+	if visitor.English(accept) {
 		return english
 	}
 	return portuguese

@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
 	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
@@ -52,7 +53,7 @@ type Config struct {
 	Opener      Opener
 	PublicURL   string                              // of the links, such as https://pay.example.com; decides cookies' path and whether they are Secure
 	PixelScript string                              // empty means DefaultPixelScript
-	Proxies     Proxies                             // who may name the visitor's address
+	Proxies     visitor.Proxies                     // who may name the visitor's address
 	Guesses     int                                 // 0 means DefaultGuesses
 	Interval    time.Duration                       // 0 means DefaultInterval
 	Timeout     time.Duration                       // 0 means DefaultTimeout
@@ -66,7 +67,7 @@ type Config struct {
 type Handler struct {
 	cfg     Config
 	page    *template.Template
-	limit   *limiter
+	limit   *visitor.Limiter
 	base    *url.URL
 	pixel   string // origin of the pixel's script
 	tracer  trace.Tracer
@@ -112,7 +113,7 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("delivery page: %w", err)
 	}
 	return &Handler{
-		cfg: c, page: page, limit: newLimiter(c.Guesses, c.Interval, c.Now), base: base, pixel: script.Scheme + "://" + script.Host,
+		cfg: c, page: page, limit: visitor.NewLimiter(c.Guesses, c.Interval, c.Now), base: base, pixel: script.Scheme + "://" + script.Host,
 		tracer:  otel.Tracer("github.com/baixapay/baixa/services/delivery/page"),
 		cookies: cookies{path: strings.TrimRight(base.EscapedPath(), "/") + "/delivery/", secure: base.Scheme == "https"},
 	}, nil
@@ -121,17 +122,16 @@ func New(c Config) (*Handler, error) {
 // ServeHTTP answers /delivery/{token} and, for a browser whose address lost the token, /delivery/.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	lang := pick(r.Header.Get("Accept-Language"))
-	agent := r.UserAgent()
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		h.plain(w, r, lang, pageMethod, http.StatusMethodNotAllowed)
-	case isPrefetch(r.Header):
+	case visitor.IsPrefetch(r):
 		// Refused, so that the browser asks again when its person comes.
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case r.Method == http.MethodHead, r.Method == http.MethodGet && isMachine(agent):
+	case r.Method != http.MethodPost && visitor.IsMachine(r):
 		// The button of this page posts: whoever is taken for a machine by mistake gets in all the same.
 		h.plain(w, r, lang, pagePreview, http.StatusOK)
 	default:
@@ -152,14 +152,14 @@ type asked struct {
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request, lang language, name, text string) (a asked, ok bool) {
 	ctx, span := h.tracer.Start(r.Context(), name, trace.WithSpanKind(trace.SpanKindServer))
 	a = asked{from: h.cfg.Proxies.Client(r), span: span}
-	if wait := h.limit.wait(a.from); wait > 0 {
+	if wait := h.limit.Wait(a.from); wait > 0 {
 		w.Header().Set("Retry-After", seconds(wait))
 		h.refuse(w, r, lang, a, pageTooMany, http.StatusTooManyRequests)
 		return a, false
 	}
 	var err error
 	if a.secret, err = token.Parse(text); err != nil {
-		h.limit.wrong(a.from)
+		h.limit.Count(a.from)
 		h.refuse(w, r, lang, a, pageUnknown, http.StatusNotFound)
 		return a, false
 	}
@@ -179,7 +179,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, lang language, 
 // fail answers when the store did not find, or did not answer.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, lang language, a asked, err error) {
 	if errors.Is(err, store.ErrNotFound) {
-		h.limit.wrong(a.from)
+		h.limit.Count(a.from)
 		h.refuse(w, r, lang, a, pageUnknown, http.StatusNotFound)
 		return
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/baixapay/baixa/internal/money"
+	"github.com/baixapay/baixa/internal/pg"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 	"github.com/baixapay/baixa/services/delivery/internal/token"
@@ -104,7 +106,7 @@ func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k
 }
 
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
-	v.Nonce = nonce()
+	v.Nonce = visitor.Nonce()
 	var body bytes.Buffer
 	if err := h.page.Execute(&body, v); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "delivery page not rendered", slog.Any("error", err))
@@ -145,12 +147,6 @@ func (h *Handler) headers(to http.Header, v *view) {
 	if h.base.Scheme == "https" {
 		to.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-}
-
-func nonce() string {
-	var b [18]byte
-	_, _ = rand.Read(b[:]) // never fails: it stops the program instead
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // cookies are set on pages with a pixel, and for links that belong to a device.
@@ -211,7 +207,7 @@ func cookie(r *http.Request, name string) string {
 	return c.Value
 }
 
-func clip(s string) string { return sale.Clip(s, 512) }
+func clip(s string) string { return pg.Clip(s, 512) }
 
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)

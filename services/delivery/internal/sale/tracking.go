@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/baixapay/baixa/internal/pg"
 )
 
 // maxTracking is the most bytes kept of each value, as the contract says.
@@ -40,22 +41,9 @@ func (t Tracking) Clipped() Tracking {
 		&t.UTMSource, &t.UTMMedium, &t.UTMCampaign, &t.UTMTerm, &t.UTMContent, &t.CampaignCode, &t.FBCLID, &t.FBP, &t.FBC,
 		&t.PageViewEventID, &t.ClientIP, &t.ClientUserAgent, &t.EventSourceURL, &t.TrackingToken, &t.Src, &t.Sck,
 	} {
-		*s = Clip(*s, maxTracking)
+		*s = pg.Clip(*s, maxTracking)
 	}
 	return t
-}
-
-// Clip cuts s to at most n bytes without splitting a character, and takes out what PostgreSQL cannot hold: NUL bytes and what
-// is not UTF-8.
-func Clip(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 var (

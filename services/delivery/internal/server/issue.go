@@ -12,6 +12,7 @@ import (
 	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
 	"github.com/baixapay/baixa/internal/auth"
 	"github.com/baixapay/baixa/internal/money"
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/internal/telemetry"
 	"github.com/baixapay/baixa/services/delivery/internal/file"
@@ -115,7 +116,7 @@ func (s *Server) RegenerateToken(ctx context.Context, req *deliveryv1.Regenerate
 	if err != nil {
 		return nil, err
 	}
-	if n := len(req.GetKey()); n < 1 || n > 100 || sale.Clip(req.GetKey(), n) != req.GetKey() {
+	if n := len(req.GetKey()); n < 1 || n > 100 || pg.Clip(req.GetKey(), n) != req.GetKey() {
 		return nil, rpcerr.Invalid("key", "1 to 100 bytes of UTF-8 text")
 	}
 	ring := s.keys()
@@ -143,7 +144,7 @@ func (s *Server) read(r *deliveryv1.IssueTokenRequest, merchant, path string, ba
 	bad.Require(err == nil, path+"payment_id", uuid)
 	is.Bot, err = sale.ParseBotID(r.GetBotId())
 	bad.Require(err == nil, path+"bot_id", uuid)
-	is.ProductName = sale.Clip(strings.TrimSpace(r.GetProductName()), maxProduct)
+	is.ProductName = pg.Clip(strings.TrimSpace(r.GetProductName()), maxProduct)
 	bad.Require(is.ProductName != "", path+"product_name", "what was bought")
 	is.Amount = money.Amount(r.GetAmount().GetCentavos())
 	bad.Require(is.Amount > 0, path+"amount", "what was paid, in centavos above 0")
@@ -159,7 +160,7 @@ func (s *Server) read(r *deliveryv1.IssueTokenRequest, merchant, path string, ba
 		bad.Require(err == nil, path+"file_url", file.Expected)
 		bad.Require(is.AccessURL == "", path+"file_url", "no access_url beside it")
 	}
-	is.ContactText = sale.Clip(strings.TrimSpace(r.GetContactText()), maxContact)
+	is.ContactText = pg.Clip(strings.TrimSpace(r.GetContactText()), maxContact)
 	is.Tracking = tracking(r.GetTracking())
 	is.EmailHash = purchase.HashEmail(r.GetBuyerEmail())
 	is.PhoneHash = purchase.HashPhone(r.GetBuyerPhone())

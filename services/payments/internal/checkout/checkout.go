@@ -25,10 +25,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 // Defaults of Config.
@@ -122,7 +122,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Method != http.MethodPost || streams):
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		h.plain(w, r, lang, pageMethod, http.StatusMethodNotAllowed)
-	case visitor.IsMachine(r) && r.Method != http.MethodPost && r.Header.Get(partHeader) == "":
+	case (visitor.IsMachine(r) || visitor.IsPrefetch(r)) && r.Method != http.MethodPost && r.Header.Get(partHeader) == "":
 		// The button of this page posts: whoever is taken for a machine by mistake gets in all the same.
 		h.plain(w, r, lang, pagePreview, http.StatusOK)
 	case streams:

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 //go:embed page.html

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
+	"github.com/baixapay/baixa/internal/visitor"
 )
 
 // language is a language that pages are written in.

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	typev1 "github.com/baixapay/baixa/gen/baixa/type/v1"
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 const (
@@ -33,14 +33,14 @@ func capture(c *store.Click, r *http.Request, link store.ClickLink, from netip.A
 		note("query")
 	}
 	text := func(name, value string) string {
-		out := visitor.Clip(value, maxValue)
+		out := pg.Clip(value, maxValue)
 		if len(out) < len(value) {
 			note(name)
 		}
 		return out
 	}
 	exact := func(name, value string) string {
-		if visitor.Clip(value, maxValue) != value {
+		if pg.Clip(value, maxValue) != value {
 			note(name)
 			return ""
 		}

@@ -27,8 +27,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 const (
@@ -183,7 +183,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusServiceUnavailable)
 		return
 	}
-	machine := visitor.IsMachine(r)
+	machine := visitor.IsMachine(r) || visitor.IsPrefetch(r)
 	span.SetAttributes(attribute.String("baixa.slug", slug), attribute.Bool("baixa.machine", machine))
 	h.forward(w, r, link, h.keep(ctx, r, link, from, machine))
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/baixapay/baixa/internal/pg/pgtest"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 const person = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 [FBAN/FBIOS;FBAV/470]"
@@ -78,8 +78,10 @@ func set(t *testing.T) *stand {
 	must(t, err)
 	_, err = s.gate.PutClickLink(t.Context(), store.ClickLink{MerchantID: s.merchant, Slug: "promo-1", BotUsername: "clube_bot", Campaign: "c-35"})
 	must(t, err)
+	proxies, err := visitor.ParseProxies([]string{"192.0.2.0/24"})
+	must(t, err)
 	s.Handler, err = New(Config{Store: s.gate, PublicURL: "https://baixa.example", Now: s.clock, Patience: time.Minute,
-		Client: visitor.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}.Client})
+		Client: proxies.Client})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

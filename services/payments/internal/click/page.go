@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
+	"github.com/baixapay/baixa/internal/visitor"
 )
 
 //go:embed page.html

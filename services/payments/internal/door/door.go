@@ -22,6 +22,7 @@ import (
 	"github.com/baixapay/baixa/internal/auth"
 	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/internal/rpcerr"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
@@ -53,12 +54,12 @@ type Config struct {
 
 // Door checks callers. It is safe for concurrent use and has nothing to close.
 type Door struct {
-	keys    Keys
-	signer  *auth.Signer
-	now     func() time.Time
-	good    *goodKeys
-	limiter *limiter
-	dummy   []byte // compared with when there is no row, so that it takes as long
+	keys   Keys
+	signer *auth.Signer
+	now    func() time.Time
+	good   *goodKeys
+	wrong  *visitor.Limiter // keys
+	dummy  []byte           // compared with when there is no row, so that it takes as long
 }
 
 // New checks the configuration.
@@ -71,7 +72,7 @@ func New(c Config) (*Door, error) {
 	}
 	dummy := make([]byte, 32)
 	rand.Read(dummy) // never fails: it stops the program instead
-	return &Door{keys: c.Keys, signer: c.Signer, now: c.Now, good: newGoodKeys(maxKeys), limiter: newLimiter(attempts, attemptEvery, c.Now),
+	return &Door{keys: c.Keys, signer: c.Signer, now: c.Now, good: newGoodKeys(maxKeys), wrong: visitor.NewLimiter(attempts, attemptEvery, c.Now),
 		dummy: dummy}, nil
 }
 
@@ -141,7 +142,7 @@ func (d *Door) byKey(ctx context.Context, credential string, from netip.Addr) (a
 	if fresh {
 		return p, nil
 	}
-	if wait := d.limiter.wait(from); wait > 0 && !known {
+	if wait := d.wrong.Wait(from); wait > 0 && !known {
 		return auth.Principal{}, rpcerr.Exhausted("too many wrong API keys from this address", wait)
 	}
 	row, err := d.keys.GetKey(ctx, id)
@@ -155,7 +156,7 @@ func (d *Door) byKey(ctx context.Context, credential string, from netip.Addr) (a
 	equal := subtle.ConstantTimeCompare(stored, hash) == 1
 	if !parsed || err != nil || !equal || row.RevokedAt != nil {
 		d.good.forget(id)
-		d.limiter.wrong(from)
+		d.wrong.Count(from)
 		return auth.Principal{}, refusal()
 	}
 	p = auth.Principal{KeyID: uuid.UUID(id).String(), Operator: row.MerchantID == nil}

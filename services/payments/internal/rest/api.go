@@ -15,8 +15,8 @@ import (
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/door"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 // api translates /v1 between JSON and gRPC.

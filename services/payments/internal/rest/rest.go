@@ -12,15 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"google.golang.org/grpc"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/door"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 // MaxBody is the size of the largest request, in bytes; above it the answer is 413.
@@ -38,8 +37,8 @@ type Config struct {
 	Headers func() []string
 	// Ready tells whether the service can work; its error is logged and not shown.
 	Ready func(ctx context.Context) error
-	// TrustedProxies may say for whom they ask, in X-Forwarded-For. Nobody else may.
-	TrustedProxies []netip.Prefix
+	// Proxies may say for whom they ask, in X-Forwarded-For. Nobody else may.
+	Proxies visitor.Proxies
 	// Pay serves /pay/…, Go serves /go/…: pages for people. Nil: they are 404. They make their own spans, for their URLs are secrets.
 	Pay, Go http.Handler
 	// Version is told by the API's description. Empty: "development".
@@ -52,8 +51,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Conn == nil || c.Webhooks == nil || c.Ready == nil {
 		return nil, errors.New("rest: Conn, Webhooks and Ready are required")
 	}
-	clients := visitor.Proxies{Trusted: c.TrustedProxies}
-	api, err := newAPI(c.Conn, clients)
+	api, err := newAPI(c.Conn, c.Proxies)
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
@@ -61,7 +59,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	hooks := newWebhooks(c.Webhooks, c.Headers, clients)
+	hooks := newWebhooks(c.Webhooks, c.Headers, c.Proxies)
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == webhookPath || strings.HasPrefix(path, webhookPath+"/"):

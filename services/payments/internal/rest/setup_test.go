@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -30,6 +29,7 @@ import (
 	"github.com/baixapay/baixa/internal/rpc"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/internal/seal"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/door"
 	"github.com/baixapay/baixa/services/payments/internal/inbox"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
@@ -135,8 +135,10 @@ func build(t *testing.T, s *store.Store) *house {
 		},
 		Status: func(err error) error { return rpcerr.Final(err, nil) }}, rpc.ClientConfig{})
 	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("a page under " + r.URL.Path)) })
+	proxies, err := visitor.ParseProxies([]string{"127.0.0.0/8"})
+	must(t, err)
 	handler, err := New(Config{Conn: conn, Pay: pages, Go: pages, Webhooks: hooks, Headers: h.inbox.Headers, Version: "1.2.3",
-		Ready: func(ctx context.Context) error { return h.ready(ctx) }, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		Ready: func(ctx context.Context) error { return h.ready(ctx) }, Proxies: proxies})
 	must(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/door"
-	"github.com/baixapay/baixa/services/payments/internal/visitor"
 )
 
 const webhookPath = "/webhook/payment"

@@ -1,4 +1,4 @@
-// Package visitor tells who comes to the pages that payments serves: from which address, whether a person or a program, in which
+// Package visitor tells who comes to the pages that buyers see: from which address, whether a person or a program, in which
 // language, and whether the address has guessed too often.
 //
 // It refuses to know what the pages are about, and to believe a header of anybody but a trusted proxy.
@@ -10,11 +10,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // machines are parts of User-Agents, in lower case, of programs that fetch links without a person: previews of messengers and
-// networks, search engines, HTTP libraries. The browsers inside Telegram, Instagram or Facebook are people: whole product names only.
+// networks, search engines, HTTP libraries. The browsers inside Telegram ("Telegram-Android/…"), Instagram or Facebook ("FBAV/…") are
+// people, and so are phones of the brand Cubot: whole product names only.
 var machines = []string{
 	"telegrambot", "whatsapp/", "facebookexternalhit", "facebookcatalog", "facebot", "meta-externalagent", "meta-externalfetcher",
 	"twitterbot", "linkedinbot", "slackbot", "slack-imgproxy", "discordbot", "skypeuripreview", "microsoftpreview", "viberbot",
@@ -22,18 +22,17 @@ var machines = []string{
 	"googlebot", "googleother", "google-inspectiontool", "google-extended", "google-read-aloud", "adsbot-google", "mediapartners-google",
 	"apis-google", "feedfetcher", "google-safety", "googleimageproxy", "google web preview", "bingbot", "bingpreview", "adidxbot",
 	"applebot", "duckduckbot", "yandex.com/bots", "yandexbot", "baiduspider", "petalbot", "bytespider", "semrushbot", "ahrefsbot",
-	"mj12bot", "dotbot", "gptbot", "chatgpt-user", "oai-searchbot", "claudebot", "ccbot", "amazonbot", "virustotal", "safebrowsing",
-	"urlscan", "curl/", "wget/", "python-", "aiohttp/", "go-http-client", "java/", "okhttp/", "node-fetch", "axios/", "libwww-perl",
+	"mj12bot", "dotbot", "gptbot", "chatgpt-user", "oai-searchbot", "claudebot", "ccbot", "amazonbot", "headlesspreview", "virustotal",
+	"safebrowsing", "urlscan", "curl/", "wget/", "python-", "aiohttp/", "go-http-client", "java/", "okhttp/", "node-fetch", "axios/", "libwww-perl",
 	"apache-httpclient", "php/", "guzzlehttp", "ruby", "scrapy",
 	// What crawlers of any name write.
 	"+http://", "+https://", "crawler", "spider;", "spider/", "link preview", "linkpreview", "url preview",
 }
 
-// IsMachine reports whether no person reads the answer: HEAD, a browser that fetches ahead, a known program, or one that does not
-// say what it is.
+// IsMachine reports whether no person reads the answer: HEAD, a known program, or one that does not say what it is.
 func IsMachine(r *http.Request) bool {
 	agent := strings.ToLower(strings.TrimSpace(r.UserAgent()))
-	if r.Method == http.MethodHead || agent == "" || prefetches(r.Header) {
+	if r.Method == http.MethodHead || agent == "" {
 		return true
 	}
 	for _, m := range machines {
@@ -44,10 +43,10 @@ func IsMachine(r *http.Request) bool {
 	return false
 }
 
-// prefetches reports whether a browser asks before its person does.
-func prefetches(h http.Header) bool {
+// IsPrefetch reports whether a browser asks before its person does: prefetch, prerender, preview tiles.
+func IsPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		v := strings.ToLower(h.Get(name))
+		v := strings.ToLower(r.Header.Get(name))
 		if strings.Contains(v, "prefetch") || strings.Contains(v, "prerender") || strings.Contains(v, "preview") {
 			return true
 		}
@@ -86,16 +85,4 @@ func Nonce() string {
 	var b [18]byte
 	rand.Read(b[:]) // never fails: it stops the program instead
 	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// Clip cuts s to at most n bytes at a character's edge and takes out what PostgreSQL cannot hold.
-func Clip(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
