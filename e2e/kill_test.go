@@ -168,19 +168,9 @@ func (k *killing) judge(t *testing.T) {
 		s.checkUntouched(t)
 	}
 	k.shop.checkStatistics(t, int64(len(k.paid)))
-	k.prove(t)
+	k.shop.prove(t)
 	if len(k.paid) < rounds*saleEach/2 {
 		t.Errorf("only %d sales were paid: the test proves little", len(k.paid))
 	}
 	t.Logf("%d paid, of them %d maybe told; %d unpaid", len(k.paid), unsure, len(k.unpaid))
-}
-
-// prove runs `baixa prove` until what waits has been done: whatever was killed in between, the whole history holds.
-func (k *killing) prove(t *testing.T) {
-	t.Helper()
-	var last deployment.Command
-	deployment.Eventually(t, lease+deployment.Within, "`baixa prove` finds nothing wrong", func() bool {
-		last = deployment.Run(t, []string{"BAIXA_API_KEY=" + k.shop.d.OperatorKey()}, "prove", "--json", "--address", k.shop.d.GRPC())
-		return last.Code == 0
-	}, func() string { return last.Stdout + last.Stderr })
 }

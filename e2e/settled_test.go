@@ -193,3 +193,13 @@ func (s *shop) checkStatistics(t *testing.T, want int64) {
 		t.Errorf("statistics of %s: %d sales for %d centavos, want %d for %d", s.name, count, gross, want, want*price)
 	}
 }
+
+// prove runs `baixa prove` on the shop's sales until what waits has been done: whatever was tried, the whole history holds.
+func (s *shop) prove(t *testing.T) {
+	t.Helper()
+	var last deployment.Command
+	deployment.Eventually(t, lease+deployment.Within, "`baixa prove` finds nothing wrong", func() bool {
+		last = deployment.Run(t, []string{"BAIXA_API_KEY=" + s.d.OperatorKey()}, "prove", "--json", "--merchant", s.id, "--address", s.d.GRPC())
+		return last.Code == 0
+	}, func() string { return last.Stdout + last.Stderr })
+}

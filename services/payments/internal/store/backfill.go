@@ -163,7 +163,8 @@ func (s *Store) CancelBackfill(ctx context.Context, id uuid.UUID, m *payment.Mer
 
 const claimBackfills = `
 UPDATE backfills b SET leased_until = $2
-FROM (SELECT merchant_id, id FROM backfills WHERE state = 'running' AND (leased_until IS NULL OR leased_until <= $1)
+FROM (SELECT merchant_id, id FROM backfills
+      WHERE state = 'running' AND (leased_until IS NULL OR leased_until <= $1 OR leased_until > $2::timestamptz + interval '1 minute')
       ORDER BY created_at LIMIT 20 FOR UPDATE SKIP LOCKED) AS w
 WHERE b.merchant_id = w.merchant_id AND b.id = w.id
 RETURNING b.merchant_id, b.id`
@@ -174,7 +175,7 @@ type BackfillKey struct {
 	ID         uuid.UUID
 }
 
-// ClaimBackfills leases running backfills until a moment.
+// ClaimBackfills leases running backfills until a moment. A lease that ends long after it was made before the clock went back, and holds nobody up.
 func (s *Store) ClaimBackfills(ctx context.Context, now, lease time.Time) ([]BackfillKey, error) {
 	rows, err := s.pool.Query(ctx, claimBackfills, now, lease)
 	if err != nil {
@@ -186,6 +187,11 @@ func (s *Store) ClaimBackfills(ctx context.Context, now, lease time.Time) ([]Bac
 	}
 	return out, nil
 }
+
+// What was asked ahead of now was asked before the clock went back: no look could ever count as its answer.
+const askAgain = `
+UPDATE backfill_sales SET asked_at = NULL
+WHERE merchant_id = $1 AND backfill_id = $2 AND asked_at > $3::timestamptz + interval '1 minute' AND done_at IS NULL`
 
 const settleBackfill = `
 UPDATE backfill_sales s SET done_at = $3, outcome = CASE WHEN p.last_poll_at >= s.asked_at THEN p.last_outcome ELSE 'not_looked_at' END
@@ -215,8 +221,10 @@ SELECT n.merchant_id, n.payment_id FROM account a CROSS JOIN LATERAL (
 // NextBackfillSales notes what was looked at by now, and lists what is to be asked next, newest first: as many of each account that no more
 // than width of it are under way.
 func (s *Store) NextBackfillSales(ctx context.Context, k BackfillKey, now time.Time, width int) ([]Key, error) {
-	if _, err := s.pool.Exec(ctx, settleBackfill, k.MerchantID, k.ID, now); err != nil {
-		return nil, fmt.Errorf("settle backfill: %w", err)
+	for _, statement := range []string{askAgain, settleBackfill} {
+		if _, err := s.pool.Exec(ctx, statement, k.MerchantID, k.ID, now); err != nil {
+			return nil, fmt.Errorf("settle backfill: %w", err)
+		}
 	}
 	rows, err := s.pool.Query(ctx, nextBackfillSales, k.MerchantID, k.ID, width)
 	if err != nil {

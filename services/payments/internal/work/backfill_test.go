@@ -10,6 +10,7 @@ import (
 
 	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/gateways/gatewaystest"
+	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
@@ -109,6 +110,76 @@ func TestBackfill_asksExactlyWhatWasTouchedAndSurvivesItsProcess(t *testing.T) {
 	}
 	if _, err := b.Store.GetBackfill(t.Context(), id, ptr(payment.MerchantID(uuid.New()))); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("another merchant sees it: %v", err)
+	}
+}
+
+// TestBackfill_anOrdinaryLookComesFirst: a look that was under way when the backfill asked, and settles the sale, is its answer.
+func TestBackfill_anOrdinaryLookComesFirst(t *testing.T) {
+	b := newBench(t)
+	s := b.sale()
+	b.gateways.Script(s.Charge.Hash, gatewaystest.Paid(1990))
+	id, _, err := b.startBackfill(store.Backfill{From: b.clock().Add(-2 * time.Hour), To: b.clock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due, err := b.claimLooks(t.Context(), 10)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("claimed %v, %v", due, err)
+	}
+	began := b.clock()
+	b.pass(time.Second)
+	if err := b.stepBackfills(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	amount := s.Amount
+	look := ledger.Entry{Key: store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}, Look: &ledger.Look{StartedAt: began, Outcome: payment.OutcomeStatus},
+		Event: payment.Event{Kind: payment.Reported, At: b.clock(), Source: payment.SourcePoll, Reading: &payment.Reading{Status: payment.StatusPaid, Amount: &amount}}}
+	if _, err := b.Ledger.Apply(t.Context(), []ledger.Entry{look}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 { // the sale may be asked about once more; it need not
+		b.pass(time.Minute)
+		b.settle()
+		if err := b.stepBackfills(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := b.Store.GetBackfill(t.Context(), id, &b.merchant); err != nil || got.State != "done" || got.Done != 1 || got.Changed != 1 || got.Unanswered != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestBackfill_theClockGoesBack: what was asked before is ahead of the clock, and so is the lease of a process that died; neither holds it up.
+func TestBackfill_theClockGoesBack(t *testing.T) {
+	b := newBench(t)
+	s := b.sale()
+	b.gateways.Script(s.Charge.Hash, gatewaystest.Pending())
+	b.settle()
+	b.pass(time.Minute)
+	id, _, err := b.startBackfill(store.Backfill{From: b.clock().Add(-2 * time.Hour), To: b.clock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.stepBackfills(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if claimed, err := b.Store.ClaimBackfills(t.Context(), b.clock(), b.clock().Add(lease)); err != nil || len(claimed) != 1 { // and dies
+		t.Fatal(claimed, err)
+	}
+	b.pass(-time.Hour)
+	polls := b.get(s).Polls
+	for range 30 {
+		if err := b.followClock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.stepBackfills(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		b.pass(time.Second)
+	}
+	if got, err := b.Store.GetBackfill(t.Context(), id, &b.merchant); err != nil || got.State != "done" || got.Unanswered != 0 || b.get(s).Polls == polls {
+		t.Errorf("%+v, %v; looked at %d times since", got, err, b.get(s).Polls-polls)
 	}
 }
 
