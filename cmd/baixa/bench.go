@@ -18,6 +18,7 @@ type benchCmd struct {
 	JSON       bool   `help:"Print one JSON object on standard output and nothing else."`
 	Rounds     int    `help:"How often it is measured; 0 is the benchmark's own number."`
 	Seconds    int    `help:"How long a round lasts where that is a choice; 0 is the benchmark's own number."`
+	Rate       int    `help:"How many sales a second are paid, where they are paid at a fixed rate; 0 is the benchmark's own number."`
 	CPUProfile string `name:"cpuprofile" help:"Write a CPU profile of this process, for 'go tool pprof'." placeholder:"FILE"`
 }
 
@@ -51,7 +52,7 @@ func (c benchCmd) Run(ctx context.Context) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	r, err := bench.Run(ctx, b, bench.Options{Rounds: c.Rounds, Seconds: c.Seconds, Version: version, Progress: os.Stderr})
+	r, err := bench.Run(ctx, b, bench.Options{Rounds: c.Rounds, Seconds: c.Seconds, Rate: c.Rate, Version: version, Progress: os.Stderr})
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,10 @@ type Loop[T any] struct {
 	// full is followed by the next at once. Zero holds nothing.
 	Hold time.Duration
 
+	// HoldAt is how many rows must be in flight for Hold to count. Few rows in flight mean that the loop is far from busy: what
+	// comes then is claimed at once, beside them, for as long as there are free workers. Zero holds for any batch in flight.
+	HoldAt int
+
 	// Retry is the back-off after errors of Claim or Work. Its zero value starts at 100 ms and ends at 30 s.
 	Retry Backoff
 
@@ -94,6 +98,7 @@ func (l *Loop[T]) Check() error {
 	want(l.Idle >= 0, "Idle is negative")
 	want(l.Gather >= 0, "Gather is negative")
 	want(l.Hold >= 0, "Hold is negative")
+	want(l.HoldAt >= 0, "HoldAt is negative")
 	want(l.Timeout >= 0, "Timeout is negative")
 	want(l.Grace >= 0, "Grace is negative")
 	want(l.Retry.Base >= 0 && l.Retry.Limit >= 0, "Retry is negative")

@@ -316,6 +316,32 @@ func TestLoop_holdClaimsTogetherWhileBusy(t *testing.T) {
 	})
 }
 
+// While little is in flight nothing is held: what comes is claimed at once, beside it.
+func TestLoop_holdAtLetsAnIdleLoopClaimBesideItsBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb, w := newTable(0), queue.NewWaker()
+		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Batch: 10, Workers: 4, Idle: time.Minute,
+			Wake: w.C(), Hold: 100 * time.Millisecond, HoldAt: 5,
+			Work: func(context.Context, []int) error { time.Sleep(50 * time.Millisecond); return nil }})
+		arrive := func(rows int, after time.Duration) {
+			time.Sleep(after)
+			tb.set(rows, nil)
+			w.Wake()
+		}
+		arrive(1, time.Second)
+		arrive(4, 10*time.Millisecond) // 1 in flight: claimed at once
+		arrive(1, 10*time.Millisecond) // 5 in flight: waits for the end of the first, at 1050 ms
+		time.Sleep(time.Second)
+		if err := stop(); err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+		want := []time.Duration{0, time.Second, 1010 * time.Millisecond, 1050 * time.Millisecond}
+		if d := cmp.Diff(want, tb.claimed()); d != "" {
+			t.Errorf("claims (-want +got):\n%s", d)
+		}
+	})
+}
+
 // Rows that come right after the claim of a batch that takes long wait no longer than Hold.
 func TestLoop_holdEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -48,6 +48,7 @@ type runner[T any] struct {
 	claiming health
 	working  health
 	inFlight atomic.Int64
+	rows     atomic.Int64  // of the batches in flight
 	ended    chan struct{} // a batch has ended since the last claim
 	wg       sync.WaitGroup
 }
@@ -114,13 +115,13 @@ func (r *runner[T]) rest(ctx context.Context) {
 	}
 }
 
-// hold waits until a batch ends, when one is in flight, and no longer than limit.
+// hold waits until a batch ends, when enough is in flight, and no longer than limit.
 func (r *runner[T]) hold(ctx context.Context, limit time.Duration) {
 	select {
 	case <-r.ended: // of a batch before
 	default:
 	}
-	if r.inFlight.Load() == 0 || limit <= 0 {
+	if r.inFlight.Load() == 0 || r.rows.Load() < int64(r.HoldAt) || limit <= 0 {
 		return
 	}
 	t := time.NewTimer(limit)
@@ -157,9 +158,11 @@ func (r *runner[T]) start(ctx context.Context, rows []T) {
 	}
 	r.meters.busy.Add(ctx, 1, r.meters.attrs)
 	r.inFlight.Add(1)
+	r.rows.Add(int64(len(rows)))
 	r.wg.Go(func() {
 		defer func() {
 			r.meters.busy.Add(ctx, -1, r.meters.attrs)
+			r.rows.Add(-int64(len(rows)))
 			r.inFlight.Add(-1)
 			<-r.slots
 			select {

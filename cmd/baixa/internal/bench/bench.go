@@ -84,6 +84,8 @@ func (b Bench) Goal() string {
 // Options are what the caller may choose; zeros mean the benchmark's own.
 type Options struct {
 	Rounds, Seconds int
+	// Rate is how many sales a second are paid where they are paid at a fixed rate.
+	Rate int
 	// Version is the binary's.
 	Version string
 	// Progress receives what is going on, for people. Nil drops it.
@@ -121,8 +123,8 @@ func Find(name string) (Bench, error) {
 
 // Run measures. Whatever was started is stopped when it returns, also when ctx ends.
 func Run(ctx context.Context, b Bench, o Options) (r Result, err error) {
-	if o.Rounds < 0 || o.Seconds < 0 {
-		return Result{}, fmt.Errorf("--rounds and --seconds: expected positive numbers, got %d and %d", o.Rounds, o.Seconds)
+	if o.Rounds < 0 || o.Seconds < 0 || o.Rate < 0 {
+		return Result{}, fmt.Errorf("--rounds, --seconds and --rate: expected positive numbers, got %d, %d and %d", o.Rounds, o.Seconds, o.Rate)
 	}
 	o.Rounds, o.Seconds = or(o.Rounds, max(1, b.Rounds)), or(o.Seconds, b.Seconds)
 	if o.Progress == nil {

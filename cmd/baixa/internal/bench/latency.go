@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const latencyRate = 100 // webhooks a second
+const latencyRate = 100 // webhooks a second, unless another is asked for
 
 func latency() Bench {
 	return Bench{
@@ -18,13 +18,16 @@ func latency() Bench {
 			if err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) (Numbers, error) { return s.latency(ctx, min(e.Seconds, 20)*latencyRate) }, nil
+			rate := or(e.Rate, latencyRate)
+			return func(ctx context.Context) (Numbers, error) {
+				return s.latency(ctx, min(e.Seconds*rate, 20*latencyRate), rate)
+			}, nil
 		},
 	}
 }
 
-// latency pays at fixed moments whatever became of those before.
-func (s *System) latency(ctx context.Context, sales int) (Numbers, error) {
+// latency pays at fixed moments, rate a second, whatever became of those before.
+func (s *System) latency(ctx context.Context, sales, rate int) (Numbers, error) {
 	w, err := s.wave(ctx, sales, false)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func (s *System) latency(ctx context.Context, sales int) (Numbers, error) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	start := time.Now()
-	meant := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second / latencyRate) }
+	meant := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second / time.Duration(rate)) }
 	for i := range sales {
 		tick.Reset(time.Until(meant(i)))
 		select {
@@ -49,13 +52,23 @@ func (s *System) latency(ctx context.Context, sales int) (Numbers, error) {
 	}
 	arrivals := w.arrivals()
 	took := make([]float64, 0, sales)
+	paid := make(map[int64]time.Time, sales)
 	for i, chat := range w.Chats {
-		took = append(took, arrivals[chat].Sub(meant(i)).Seconds()*1000)
+		paid[chat] = meant(i)
+		took = append(took, arrivals[chat].Sub(paid[chat]).Seconds()*1000)
 	}
 	slices.Sort(took)
 	if err := w.Told(ctx); err != nil {
 		return nil, err
 	}
-	return Numbers{Value: quantile(took, 0.5), Baseline: 33, "p90_ms": quantile(took, 0.9), "p99_ms": quantile(took, 0.99), "max_ms": took[len(took)-1],
-		"p99_of_outpost_ms": 115}, w.Right(ctx)
+	if err := w.Right(ctx); err != nil {
+		return nil, err
+	}
+	n, err := w.waterfall(ctx, paid, arrivals)
+	if err != nil {
+		return nil, err
+	}
+	n[Value], n[Baseline], n["p90_ms"], n["p99_ms"], n["max_ms"] = quantile(took, 0.5), 33, quantile(took, 0.9), quantile(took, 0.99), took[len(took)-1]
+	n["p99_of_outpost_ms"], n["rate"] = 115, float64(rate)
+	return n, nil
 }

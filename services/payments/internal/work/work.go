@@ -97,6 +97,7 @@ const (
 	idle        = time.Second
 	hold        = 100 * time.Millisecond // for which what comes may wait for a batch in flight, to be claimed with what else comes
 	holdLooks   = 25 * time.Millisecond  // the same for looks, whose batches take as long as providers do
+	holdAt      = 16                     // rows in flight from which on anything waits: before that nothing is busy
 	retryLimit  = 5 * time.Second        // between claims while a leaf is away: what waits goes on soon after it is back
 )
 
@@ -174,7 +175,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // loop is one claim loop whose runs are noted for diagnosis.
 func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, hold time.Duration, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
-	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Hold: hold, Timeout: workTimeout,
+	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Hold: hold, HoldAt: holdAt, Timeout: workTimeout,
 		Retry: queue.Backoff{Limit: retryLimit},
 		Claim: claim,
 		Work: func(ctx context.Context, rows []T) error {
