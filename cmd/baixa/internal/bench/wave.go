@@ -120,9 +120,18 @@ const countNews = `SELECT count(*) FROM notifier.notifications WHERE channel = 2
 // newsOfSale is how many events the owner gets of a sale that is paid and whose message was sent.
 const newsOfSale = 2
 
+// countEvery is how often events are counted: counting reads all of them, on the processors that are measured.
+const countEvery = 50 * time.Millisecond
+
 // Told waits until every owner has the events of every sale, the last of which follows the message's outcome.
 func (w *Wave) Told(ctx context.Context) error {
-	return w.s.Wait(ctx, "events to owners", func(ctx context.Context) (n int64, ok bool, err error) {
+	var n int64
+	var counted time.Time
+	return w.s.Wait(ctx, "events to owners", func(ctx context.Context) (_ int64, ok bool, err error) {
+		if time.Since(counted) < countEvery {
+			return n, false, nil
+		}
+		counted = time.Now()
 		err = w.s.Pool.QueryRow(ctx, countNews, w.began).Scan(&n)
 		return n, n >= newsOfSale*int64(len(w.Charges)), err
 	})

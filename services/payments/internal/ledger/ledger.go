@@ -116,7 +116,7 @@ type Look struct {
 	RetryAfter     time.Duration
 }
 
-// Also runs in the ledger's transaction, after everything else and before the commit; its error undoes all.
+// Also runs in the ledger's transaction, after everything else but the sums and before the commit; its error undoes all.
 type Also func(ctx context.Context, tx pgx.Tx) error
 
 var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/ledger")
@@ -198,9 +198,6 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) err
 	if err := store.Append(ctx, tx, b.events); err != nil {
 		return err
 	}
-	if err := store.AddStatistics(ctx, tx, b.lines()); err != nil {
-		return err
-	}
 	if err := store.InsertEffects(ctx, tx, b.effects); err != nil {
 		return err
 	}
@@ -220,5 +217,6 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) err
 			return err
 		}
 	}
-	return nil
+	// Last, for everybody adds to the few sums of a day: whoever holds them holds up all others until the commit.
+	return store.AddStatistics(ctx, tx, b.lines())
 }

@@ -21,13 +21,16 @@ import (
 )
 
 const (
-	scope       = "github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
-	leaseMargin = 45 * time.Second // for writing results while the database is away
-	botShare    = 8                // one bot has at most an eighth of the messages in flight
-	claimBatch  = 256
-	claimSpace  = 5 * time.Millisecond // between two claims while messages are on their way
-	settleBatch = 500
-	groupWait   = 3 * time.Second // between two messages to a group: Telegram takes 20 a minute
+	scope         = "github.com/baixapay/baixa/services/notifier/internal/channel/telegram"
+	leaseMargin   = 45 * time.Second // for writing results while the database is away
+	botShare      = 8                // one bot has at most an eighth of the messages in flight
+	claimBatch    = 256
+	claimSpace    = 5 * time.Millisecond  // between two claims while messages are on their way
+	busyClaim     = 16                    // a claim that found as many as this is followed by a longer space:
+	busyShare     = 4                     // that many times as long as it took, since each asks every bot that waits,
+	maxClaimSpace = 50 * time.Millisecond // and at most this
+	settleBatch   = 500
+	groupWait     = 3 * time.Second // between two messages to a group: Telegram takes 20 a minute
 )
 
 // Config says how to send. Store and Sealer must be set, the numbers positive.
@@ -60,8 +63,9 @@ type Sender struct {
 	ends   metric.Int64Counter
 
 	// Of the claiming goroutine alone.
-	doubtful []uuid.UUID // claims whose answer got lost
-	claimed  time.Time   // when the last claim was made
+	doubtful []uuid.UUID   // claims whose answer got lost
+	claimed  time.Time     // when the last claim was made
+	space    time.Duration // from then to the next
 	timer    *time.Timer
 }
 
@@ -125,7 +129,7 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // claim takes as many messages as there are free slots. It holds a slot for each until the result is written.
 func (s *Sender) claim(ctx context.Context, limit int) ([]store.Message, error) {
-	if wait := claimSpace - time.Since(s.claimed); wait > 0 && len(s.slots) > 0 {
+	if wait := s.space - time.Since(s.claimed); wait > 0 && len(s.slots) > 0 {
 		s.timer.Reset(wait) // while others are on their way, what comes is claimed together
 		return nil, nil
 	}
@@ -159,6 +163,9 @@ func (s *Sender) take(ctx context.Context, limit int) ([]store.Message, error) {
 	}
 	name := uuid.New()
 	rows, err := s.cfg.Store.Claim(ctx, name, limit, s.pace, s.cfg.Timeout+leaseMargin)
+	if s.space = claimSpace; len(rows) >= busyClaim {
+		s.space = max(claimSpace, min(busyShare*time.Since(s.claimed), maxClaimSpace))
+	}
 	if err != nil {
 		s.doubtful = append(s.doubtful, name)
 	}
