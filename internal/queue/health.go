@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -61,18 +60,4 @@ func (h *health) pause() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return max(0, time.Until(h.until))
-}
-
-// PanicError is what a panic in Claim or Work becomes. Its text has no stack; the log record has.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error tells what was panicked with.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
-// LogValue adds the stack for the log.
-func (e *PanicError) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("panic", fmt.Sprint(e.Value)), slog.String("stack", string(e.Stack)))
 }

@@ -235,10 +235,11 @@ func TestLoop_panicIsAFailureAndTheLoopGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb := newTable(2)
 		var worked atomic.Int64
-		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Batch: 1, Workers: 1, Idle: time.Second,
+		var log strings.Builder
+		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Batch: 1, Workers: 1, Idle: time.Second, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			Work: func(context.Context, []int) error {
 				if worked.Add(1) == 1 {
-					panic("boom")
+					panic("a body")
 				}
 				return nil
 			}})
@@ -248,6 +249,9 @@ func TestLoop_panicIsAFailureAndTheLoopGoesOn(t *testing.T) {
 		}
 		if worked.Load() != 2 {
 			t.Errorf("%d batches were begun, want 2", worked.Load())
+		}
+		if text := log.String(); !strings.Contains(text, "a value of type string") || !strings.Contains(text, "queue_test.go") || strings.Contains(text, "a body") {
+			t.Errorf("the log must tell the type and the place, and not what was thrown: %s", text)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baixapay/baixa/internal/crash"
 	"github.com/baixapay/baixa/internal/telemetry"
 )
 
@@ -233,7 +233,7 @@ func (r *runner[T]) drain(work context.Context) error {
 func guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+			err = crash.Of(v)
 		}
 	}()
 	return f()

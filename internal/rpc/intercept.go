@@ -3,9 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -14,6 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/baixapay/baixa/internal/crash"
 )
 
 // unary returns the server's own interceptors, outermost first.
@@ -32,11 +32,11 @@ func (s *Server) unary() []grpc.UnaryServerInterceptor {
 	}
 }
 
-// answer calls the handler under a deadline and turns its panic into an error.
+// answer calls the handler under a deadline and turns its panic into an error, whose stack is logged with the call.
 func (s *Server) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			resp, err = nil, s.panicked(ctx, info.FullMethod, v)
+			resp, err = nil, crash.Of(v)
 		}
 	}()
 	ctx, cancel := s.deadline(ctx)
@@ -71,7 +71,7 @@ func (s *Server) answerStream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	ctx := ss.Context()
 	defer func() {
 		if v := recover(); v != nil {
-			err = s.panicked(ctx, info.FullMethod, v)
+			err = crash.Of(v)
 		}
 	}()
 	if isUnary(info.FullMethod) { // a forwarded unary call
@@ -142,17 +142,6 @@ func butHealthStream(list []grpc.StreamServerInterceptor) []grpc.StreamServerInt
 	return out
 }
 
-// panicError says that a handler panicked; value and stack have been logged.
-type panicError struct{ value any }
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-func (s *Server) panicked(ctx context.Context, method string, v any) error {
-	s.cfg.Log.ErrorContext(ctx, "handler panicked", slog.String("rpc_method", method), slog.Any("panic", v),
-		slog.String("stack", string(debug.Stack())))
-	return &panicError{v}
-}
-
 // finish maps the error to what the caller gets and logs both.
 func (s *Server) finish(ctx context.Context, method string, start time.Time, err error) error {
 	mapped := s.mapError(err)
@@ -161,7 +150,7 @@ func (s *Server) finish(ctx context.Context, method string, start time.Time, err
 }
 
 func (s *Server) mapError(err error) error {
-	var panicked *panicError
+	var panicked *crash.Error
 	if errors.As(err, &panicked) {
 		return status.Error(codes.Internal, internalText)
 	}

@@ -7,13 +7,15 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/baixapay/baixa/internal/crash"
 )
 
 // HTTP serves h on l until ctx is done, then lets requests in flight finish within limit and returns nil. Slow clients are
 // cut off: 5 s for the header, 30 s for a request, a minute between two. Hijacked connections (WebSockets) are their
-// handler's to end.
+// handler's to end. A handler's panic ends its request alone.
 func HTTP(ctx context.Context, l net.Listener, h http.Handler, limit time.Duration) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	srv := &http.Server{Handler: guard(h), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
 	stopped := make(chan error, 1)
 	cancel := context.AfterFunc(ctx, func() {
@@ -29,4 +31,20 @@ func HTTP(ctx context.Context, l net.Listener, h http.Handler, limit time.Durati
 		return srv.Close()
 	}
 	return nil
+}
+
+// guard logs a handler's panic before net/http does, which would tell what was thrown.
+func guard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v != nil && v != http.ErrAbortHandler {
+				slog.ErrorContext(r.Context(), "handler panicked", slog.Any("error", crash.Of(v)))
+			}
+			if v != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
 }

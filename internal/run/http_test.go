@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -92,6 +93,41 @@ func TestHTTP_stop(t *testing.T) {
 				t.Errorf("the request got %q, want %q", text, c.want)
 			}
 		})
+	}
+}
+
+// What a handler throws may be a body that it was given. The next request is served.
+func TestHTTP_panicIsLoggedWithoutItsValue(t *testing.T) {
+	var log strings.Builder
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(old) })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			panic("a body")
+		}
+		_, _ = io.WriteString(w, "done")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run.HTTP(ctx, l, h, limit) }()
+	if text := await(t, get(l), "the broken connection"); text != "error" {
+		t.Errorf("the request got %q, want nothing", text)
+	}
+	if text := await(t, get(l), "the answer"); text != "done" {
+		t.Errorf("the next request got %q, want an answer", text)
+	}
+	cancel()
+	if err := await(t, ended, "the stop"); err != nil {
+		t.Errorf("HTTP: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, "a value of type string") || !strings.Contains(text, "http_test.go") || strings.Contains(text, "a body") {
+		t.Errorf("the log must tell the type and the place, and not what was thrown: %s", text)
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
+
+	"github.com/baixapay/baixa/internal/crash"
 )
 
 // DefaultLimit is how long one part may take to stop.
@@ -142,9 +143,8 @@ func (g *Group) start(ctx context.Context, p *part, failed chan<- *part) {
 func (g *Group) call(ctx context.Context, p *part, ready func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			g.Log.ErrorContext(ctx, "part panicked", slog.String("part", p.name), slog.Any("panic", v),
-				slog.String("stack", string(debug.Stack())))
-			err = fmt.Errorf("panic: %v", v)
+			err = crash.Of(v)
+			g.Log.ErrorContext(ctx, "part panicked", slog.String("part", p.name), slog.Any("error", err))
 		}
 	}()
 	return p.run(ctx, ready)

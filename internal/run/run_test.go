@@ -155,9 +155,9 @@ func TestGroup_panicIsAnErrorOfThatPart(t *testing.T) {
 		var d diary
 		g := group(0)
 		g.Add("a", d.part("a", 0))
-		g.Add("b", func(context.Context) error { time.Sleep(time.Second); panic("boom") })
-		if err := g.Run(t.Context()); err == nil || err.Error() != "b: panic: boom" {
-			t.Errorf("Run: %v, want b: panic: boom", err)
+		g.Add("b", func(context.Context) error { time.Sleep(time.Second); panic("a body") })
+		if err := g.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "b: panic: a value of type string in ") || strings.Contains(err.Error(), "a body") {
+			t.Errorf("Run: %v, want the type alone", err)
 		}
 		d.want(t, "start a", "stop a")
 	})

@@ -169,7 +169,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("delivery unopened", s.unopened.Run)
 	g.Add("delivery rpc", func(ctx context.Context) error { return s.rpc.Serve(ctx, s.deps.Listener) })
 	if s.deps.HTTP != nil {
-		g.Add("delivery pages", s.serveHTTP)
+		g.Add("delivery pages", func(ctx context.Context) error { return run.HTTP(ctx, s.deps.HTTP, s.pages, 10*time.Second) })
 	}
 	return g.Run(ctx)
 }
@@ -180,24 +180,4 @@ func (s *Service) Close() {
 		s.client.Close()
 	}
 	s.pool.Close()
-}
-
-const httpStop = 10 * time.Second
-
-func (s *Service) serveHTTP(ctx context.Context) error {
-	srv := &http.Server{
-		Handler: s.pages, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	cancel := context.AfterFunc(ctx, func() {
-		limit, done := context.WithTimeout(context.WithoutCancel(ctx), httpStop)
-		defer done()
-		stopped <- srv.Shutdown(limit)
-	})
-	err := srv.Serve(s.deps.HTTP)
-	if cancel() {
-		return fmt.Errorf("serve pages on %s: %w", s.deps.HTTP.Addr(), err)
-	}
-	return <-stopped
 }

@@ -2,11 +2,10 @@ package notifier
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
+
+	"github.com/baixapay/baixa/internal/run"
 )
 
 const (
@@ -16,8 +15,7 @@ const (
 	sweepEvery       = time.Second
 	sweepBatch       = 2000
 	stopMargin       = 15 * time.Second
-	headerTimeout    = 10 * time.Second
-	httpIdle         = 2 * time.Minute
+	httpStop         = 10 * time.Second
 )
 
 // settleInterrupted finds messages of processes that died while sending.
@@ -77,27 +75,8 @@ func every(ctx context.Context, pause time.Duration, complaint string, do func(c
 	return nil
 }
 
-// serveHTTP serves the streams alone. Streams end with the hub, which is closed after this: so they are not waited for here.
+// serveHTTP serves the streams alone. They are hijacked connections, which end with the hub.
 func (s *Service) serveHTTP(ctx context.Context) error {
-	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: httpIdle, MaxHeaderBytes: 16 << 10}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		s.hub.Close()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), headerTimeout)
-		defer cancel()
-		if err := srv.Shutdown(ctx); err != nil {
-			slog.WarnContext(ctx, "http connections cut", slog.Any("error", err))
-			_ = srv.Close() // what cannot be closed gently
-		}
-	})
-	err := srv.Serve(s.deps.HTTP)
-	if stop() {
-		return fmt.Errorf("serve streams: %w", err)
-	}
-	<-done
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve streams: %w", err)
-	}
-	return nil
+	defer context.AfterFunc(ctx, s.hub.Close)()
+	return run.HTTP(ctx, s.deps.HTTP, s.Handler(), httpStop)
 }

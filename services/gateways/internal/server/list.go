@@ -5,15 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+	"github.com/baixapay/baixa/internal/crash"
 	"github.com/baixapay/baixa/internal/rpcerr"
 	"github.com/baixapay/baixa/services/gateways/internal/account"
 	"github.com/baixapay/baixa/services/gateways/internal/gate"
@@ -106,14 +104,9 @@ func (s *Server) list(ctx context.Context, a *account.Account, lister provider.L
 	return lister.ListTransactions(ctx, a.Open, time.Unix(0, at.From).UTC(), time.Unix(0, at.To).UTC(), at.Cursor)
 }
 
-// panicked logs an adapter's panic. A value that was thrown may hold a part of an answer, so only its type and the place are
-// told; what the runtime says of an index or a nil is told.
+// panicked logs an adapter's panic.
 func (s *Server) panicked(ctx context.Context, name provider.Name, v any) {
-	kind := "a value of type " + fmt.Sprintf("%T", v)
-	if bug, ok := v.(runtime.Error); ok { // indexes and types
-		kind = bug.Error()
-	}
-	s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(name)), slog.String("panic", kind), slog.String("stack", string(debug.Stack())))
+	s.c.Log.ErrorContext(ctx, "adapter panicked", slog.String("provider", string(name)), slog.Any("error", crash.Of(v)))
 }
 
 func unlisted(p *gatewaysv1.PollResult) *gatewaysv1.ListTransactionsResponse {

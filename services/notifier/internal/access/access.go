@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baixapay/baixa/internal/crash"
 	"github.com/baixapay/baixa/internal/queue"
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/internal/telemetry"
@@ -157,7 +158,7 @@ func (k *Keeper) step(ctx context.Context, a store.Access) (err error) {
 	defer span.End()
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("step of access %s panicked: %v", a.ID, v)
+			err = fmt.Errorf("step of access %s: %w", a.ID, crash.Of(v))
 		}
 	}()
 	if a.State == store.AccessActive && a.Removal != store.RemovalBegun { // asks Telegram nothing

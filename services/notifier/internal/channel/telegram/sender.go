@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baixapay/baixa/internal/crash"
 	"github.com/baixapay/baixa/internal/queue"
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/internal/telemetry"
@@ -212,7 +213,7 @@ func (s *Sender) deliver(ctx context.Context, m store.Message) {
 	r := settled{}
 	defer func() {
 		if v := recover(); v != nil { // whether it was sent is unknown
-			slog.ErrorContext(ctx, "sending panicked", slog.String("notification_id", m.ID.String()), slog.Any("panic", v))
+			slog.ErrorContext(ctx, "sending panicked", slog.String("notification_id", m.ID.String()), slog.Any("error", crash.Of(v)))
 			r = s.result(m, answer{kind: unknown, reason: store.ReasonInterrupted, chat: m.ChatID})
 		}
 		r.result.Traceparent = telemetry.Carrier(ctx)
