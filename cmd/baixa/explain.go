@@ -17,7 +17,7 @@ type explainCmd struct {
 	client.Flags
 	Lang string `env:"BAIXA_LANG" default:"pt-BR" enum:"pt-BR,en" help:"pt-BR or en."`
 	JSON bool   `help:"Print the answer as JSON."`
-	Sale string `arg:"" help:"Any id: ours, yours, the provider's hash, id or reference, a delivery token or link, a Telegram id."`
+	Sale string `arg:"" help:"Any id: ours, yours, the provider's hash, id or reference, the payment link, a delivery token or link, a Telegram id."`
 }
 
 // Run tells the story.

@@ -196,6 +196,9 @@ func TestBots_replacedTokenIsToldAndFallbackTakesOver(t *testing.T) {
 	if got[0].GetState() != notifierv1.NotificationState_NOTIFICATION_STATE_SENT || len(h.texts(t)) != 1 {
 		t.Errorf("outcome %v, Telegram took %q", got, h.texts(t))
 	}
+	if got[0].GetCarrierBotId() != second || got[0].GetCarrierBecause() != "not_started" {
+		t.Errorf("the outcome says that %q carried it because of %q", got[0].GetCarrierBotId(), got[0].GetCarrierBecause())
+	}
 }
 
 func TestService_ownersMessageIsAboutNoSale(t *testing.T) {

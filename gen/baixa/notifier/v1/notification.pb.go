@@ -168,8 +168,12 @@ type Notification struct {
 	SentAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	// When it is tried next. Absent when it is not going to be.
 	NextAttemptAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_attempt_at,json=nextAttemptAt,proto3" json:"next_attempt_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The bot that took the message over from the one that sold (its fallback_bot_id), and why, in the words of reason. Empty when the bot
+	// that sold carries it itself.
+	CarrierBotId   string `protobuf:"bytes,13,opt,name=carrier_bot_id,json=carrierBotId,proto3" json:"carrier_bot_id,omitempty"`
+	CarrierBecause string `protobuf:"bytes,14,opt,name=carrier_because,json=carrierBecause,proto3" json:"carrier_because,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Notification) Reset() {
@@ -284,6 +288,20 @@ func (x *Notification) GetNextAttemptAt() *timestamppb.Timestamp {
 		return x.NextAttemptAt
 	}
 	return nil
+}
+
+func (x *Notification) GetCarrierBotId() string {
+	if x != nil {
+		return x.CarrierBotId
+	}
+	return ""
+}
+
+func (x *Notification) GetCarrierBecause() string {
+	if x != nil {
+		return x.CarrierBecause
+	}
+	return ""
 }
 
 // BuyerMessage is what the buyer is to read; the merchant's template makes the text.
@@ -583,6 +601,9 @@ type Outcome struct {
 	At        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=at,proto3" json:"at,omitempty"`
 	// W3C traceparent of what happened. May be empty.
 	Traceparent string `protobuf:"bytes,10,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// As in Notification.
+	CarrierBotId   string `protobuf:"bytes,11,opt,name=carrier_bot_id,json=carrierBotId,proto3" json:"carrier_bot_id,omitempty"`
+	CarrierBecause string `protobuf:"bytes,12,opt,name=carrier_because,json=carrierBecause,proto3" json:"carrier_because,omitempty"`
 	// What happened to the sale's access to a group; set with CHANNEL_GROUP, and then message_id and state say nothing.
 	Access        *AccessOutcome `protobuf:"bytes,20,opt,name=access,proto3" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -689,6 +710,20 @@ func (x *Outcome) GetTraceparent() string {
 	return ""
 }
 
+func (x *Outcome) GetCarrierBotId() string {
+	if x != nil {
+		return x.CarrierBotId
+	}
+	return ""
+}
+
+func (x *Outcome) GetCarrierBecause() string {
+	if x != nil {
+		return x.CarrierBecause
+	}
+	return ""
+}
+
 func (x *Outcome) GetAccess() *AccessOutcome {
 	if x != nil {
 		return x.Access
@@ -772,7 +807,7 @@ var File_baixa_notifier_v1_notification_proto protoreflect.FileDescriptor
 
 const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"\n" +
-	"$baixa/notifier/v1/notification.proto\x12\x11baixa.notifier.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x03\n" +
+	"$baixa/notifier/v1/notification.proto\x12\x11baixa.notifier.v1\x1a\x19baixa/type/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x04\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -790,7 +825,9 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x123\n" +
 	"\asent_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12B\n" +
-	"\x0fnext_attempt_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\rnextAttemptAt\"\xd8\x01\n" +
+	"\x0fnext_attempt_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\rnextAttemptAt\x12$\n" +
+	"\x0ecarrier_bot_id\x18\r \x01(\tR\fcarrierBotId\x12'\n" +
+	"\x0fcarrier_because\x18\x0e \x01(\tR\x0ecarrierBecause\"\xd8\x01\n" +
 	"\fBuyerMessage\x12\x17\n" +
 	"\achat_id\x18\x01 \x01(\x03R\x06chatId\x12!\n" +
 	"\fproduct_name\x18\x02 \x01(\tR\vproductName\x12,\n" +
@@ -814,7 +851,7 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"\rcustomer_name\x18\x06 \x01(\tR\fcustomerName\x12\x1a\n" +
 	"\bprovider\x18\a \x01(\tR\bprovider\x12\x16\n" +
 	"\x06detail\x18\b \x01(\tR\x06detail\x12*\n" +
-	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x9e\x03\n" +
+	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xed\x03\n" +
 	"\aOutcome\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vmerchant_id\x18\x02 \x01(\tR\n" +
@@ -829,7 +866,9 @@ const file_baixa_notifier_v1_notification_proto_rawDesc = "" +
 	"message_id\x18\b \x01(\x03R\tmessageId\x12*\n" +
 	"\x02at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12 \n" +
 	"\vtraceparent\x18\n" +
-	" \x01(\tR\vtraceparent\x128\n" +
+	" \x01(\tR\vtraceparent\x12$\n" +
+	"\x0ecarrier_bot_id\x18\v \x01(\tR\fcarrierBotId\x12'\n" +
+	"\x0fcarrier_because\x18\f \x01(\tR\x0ecarrierBecause\x128\n" +
 	"\x06access\x18\x14 \x01(\v2 .baixa.notifier.v1.AccessOutcomeR\x06access\"\x94\x01\n" +
 	"\rAccessOutcome\x12\x1b\n" +
 	"\taccess_id\x18\x01 \x01(\tR\baccessId\x12\x12\n" +

@@ -874,6 +874,9 @@ type GetHealthResponse struct {
 	// Merchants' endpoints that were disabled, and enabled ones that have failed for more than 15 minutes.
 	EndpointsDisabled int64 `protobuf:"varint,11,opt,name=endpoints_disabled,json=endpointsDisabled,proto3" json:"endpoints_disabled,omitempty"`
 	EndpointsFailing  int64 `protobuf:"varint,12,opt,name=endpoints_failing,json=endpointsFailing,proto3" json:"endpoints_failing,omitempty"`
+	// Messages of the last 24 hours that a fallback bot carried, and the reason of most of them.
+	CarriedByFallback int64  `protobuf:"varint,13,opt,name=carried_by_fallback,json=carriedByFallback,proto3" json:"carried_by_fallback,omitempty"`
+	CarriedBecause    string `protobuf:"bytes,14,opt,name=carried_because,json=carriedBecause,proto3" json:"carried_because,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -990,6 +993,20 @@ func (x *GetHealthResponse) GetEndpointsFailing() int64 {
 		return x.EndpointsFailing
 	}
 	return 0
+}
+
+func (x *GetHealthResponse) GetCarriedByFallback() int64 {
+	if x != nil {
+		return x.CarriedByFallback
+	}
+	return 0
+}
+
+func (x *GetHealthResponse) GetCarriedBecause() string {
+	if x != nil {
+		return x.CarriedBecause
+	}
+	return ""
 }
 
 // FollowOutcomesRequest says from where.
@@ -1158,7 +1175,7 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"3\n" +
 	"\x10GetHealthRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
-	"merchantId\"\xfc\x03\n" +
+	"merchantId\"\xd5\x04\n" +
 	"\x11GetHealthResponse\x12\x16\n" +
 	"\x06queued\x18\x01 \x01(\x03R\x06queued\x12D\n" +
 	"\x10oldest_queued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eoldestQueuedAt\x12\x12\n" +
@@ -1173,7 +1190,9 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\x1aaccess_in_error_payment_id\x18\n" +
 	" \x01(\tR\x16accessInErrorPaymentId\x12-\n" +
 	"\x12endpoints_disabled\x18\v \x01(\x03R\x11endpointsDisabled\x12+\n" +
-	"\x11endpoints_failing\x18\f \x01(\x03R\x10endpointsFailing\"/\n" +
+	"\x11endpoints_failing\x18\f \x01(\x03R\x10endpointsFailing\x12.\n" +
+	"\x13carried_by_fallback\x18\r \x01(\x03R\x11carriedByFallback\x12'\n" +
+	"\x0fcarried_because\x18\x0e \x01(\tR\x0ecarriedBecause\"/\n" +
 	"\x15FollowOutcomesRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +

@@ -1362,7 +1362,8 @@ func (x *ExplainPaymentRequest) GetLang() string {
 type ExplainPaymentResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Payment *Payment               `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
-	// How the query matched: "payment_id", "external_id", "charge_hash", "charge_id", "charge_reference", "token", "telegram_id".
+	// How the query matched: "payment_id", "external_id", "charge_hash", "charge_id", "charge_reference", "page_key" (of the
+	// page on which the buyer pays), "token", "telegram_id".
 	MatchedBy string `protobuf:"bytes,2,opt,name=matched_by,json=matchedBy,proto3" json:"matched_by,omitempty"`
 	// One or two sentences.
 	Summary  string           `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`

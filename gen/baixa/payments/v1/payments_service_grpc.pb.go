@@ -83,7 +83,7 @@ type PaymentsServiceClient interface {
 	// ListPaymentEvents returns a sale's whole history, oldest first. Codes: NOT_FOUND.
 	ListPaymentEvents(ctx context.Context, in *ListPaymentEventsRequest, opts ...grpc.CallOption) (*ListPaymentEventsResponse, error)
 	// ExplainPayment tells the story of a sale in plain words, found by any id: ours, the merchant's, the provider's hash, id
-	// or reference, a delivery token or link, or a Telegram id (the newest sale first). Codes: NOT_FOUND.
+	// or reference, the payment link or its key, a delivery token or link, or a Telegram id (the newest sale first). Codes: NOT_FOUND.
 	ExplainPayment(ctx context.Context, in *ExplainPaymentRequest, opts ...grpc.CallOption) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error)
@@ -329,7 +329,7 @@ type PaymentsServiceServer interface {
 	// ListPaymentEvents returns a sale's whole history, oldest first. Codes: NOT_FOUND.
 	ListPaymentEvents(context.Context, *ListPaymentEventsRequest) (*ListPaymentEventsResponse, error)
 	// ExplainPayment tells the story of a sale in plain words, found by any id: ours, the merchant's, the provider's hash, id
-	// or reference, a delivery token or link, or a Telegram id (the newest sale first). Codes: NOT_FOUND.
+	// or reference, the payment link or its key, a delivery token or link, or a Telegram id (the newest sale first). Codes: NOT_FOUND.
 	ExplainPayment(context.Context, *ExplainPaymentRequest) (*ExplainPaymentResponse, error)
 	// GetStatistics sums the ledger, by the dimensions asked for.
 	GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error)

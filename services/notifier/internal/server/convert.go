@@ -29,6 +29,7 @@ func notification(n store.Notification) *notifierv1.Notification {
 		Id: n.ID.String(), MerchantId: n.MerchantID.String(), PaymentId: sale(n.PaymentID), Kind: n.Kind,
 		Channel: channels[n.Channel], State: states[n.State], Reason: n.Reason, MessageId: n.MessageID, Attempts: n.Attempts,
 		CreatedAt: timestamppb.New(n.CreatedAt), SentAt: optional(n.SentAt), NextAttemptAt: optional(n.NextAt),
+		CarrierBotId: carrier(n.Carrier), CarrierBecause: n.Because,
 	}
 }
 
@@ -38,6 +39,14 @@ func sale(id uuid.UUID) string {
 		return ""
 	}
 	return id.String()
+}
+
+// carrier is the bot that took a message over, or nothing.
+func carrier(bot *uuid.UUID) string {
+	if bot == nil {
+		return ""
+	}
+	return bot.String()
 }
 
 func optional(t *time.Time) *timestamppb.Timestamp {
@@ -51,7 +60,7 @@ func outcome(o store.Outcome) *notifierv1.Outcome {
 	out := &notifierv1.Outcome{
 		Id: o.ID.String(), MerchantId: o.MerchantID.String(), PaymentId: sale(o.PaymentID), Kind: o.Kind,
 		Channel: channels[o.Channel], State: states[o.State], Reason: o.Reason, MessageId: o.MessageID,
-		At: timestamppb.New(o.At), Traceparent: o.Traceparent,
+		At: timestamppb.New(o.At), Traceparent: o.Traceparent, CarrierBotId: carrier(o.Carrier), CarrierBecause: o.Because,
 	}
 	if a := o.Access; a != nil {
 		out.State = notifierv1.NotificationState_NOTIFICATION_STATE_UNSPECIFIED

@@ -88,7 +88,8 @@ func (s *Server) GetHealth(ctx context.Context, r *notifierv1.GetHealthRequest) 
 	}
 	out := &notifierv1.GetHealthResponse{Queued: h.Queued, OldestQueuedAt: optional(h.OldestQueuedAt), Sent: h.Sent,
 		Undeliverable: h.Undeliverable, MaybeSent: h.MaybeSent, OpenSockets: int64(s.OpenSockets(whose)), OwnerEvents: h.OwnerEvents,
-		AccessesInError: h.Broken, EndpointsDisabled: h.Disabled, EndpointsFailing: h.FailingLong}
+		AccessesInError: h.Broken, EndpointsDisabled: h.Disabled, EndpointsFailing: h.FailingLong,
+		CarriedByFallback: h.Carried, CarriedBecause: h.CarriedBecause}
 	if h.BrokenSale != nil {
 		out.AccessInErrorPaymentId = h.BrokenSale.String()
 	}

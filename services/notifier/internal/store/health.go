@@ -20,14 +20,19 @@ type Health struct {
 	BrokenSale  *uuid.UUID // the newest one's; nil when there is none
 	Disabled    int64      // endpoints
 	FailingLong int64      // endpoints that are enabled and have failed for a while
+
+	Carried        int64  // messages that a fallback bot carried
+	CarriedBecause string // the reason of most of them
 }
 
 const healthSQL = `
-SELECT w.n, w.oldest, o.sent, o.undeliverable, o.maybe_sent, b.refused, e.n, a.n, a.newest, p.disabled, p.failing
+SELECT w.n, w.oldest, o.sent, o.undeliverable, o.maybe_sent, b.refused, e.n, a.n, a.newest, p.disabled, p.failing, o.carried, o.because
 FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
       WHERE state < 2 AND ($1::uuid IS NULL OR merchant_id = $1)) w,
      (SELECT count(*) FILTER (WHERE state = 2) AS sent, count(*) FILTER (WHERE state = 3) AS undeliverable,
-             count(*) FILTER (WHERE state = 4) AS maybe_sent
+             count(*) FILTER (WHERE state = 4) AS maybe_sent,
+             count(*) FILTER (WHERE carrier_bot_id IS NOT NULL) AS carried,
+             COALESCE(mode() WITHIN GROUP (ORDER BY carrier_because) FILTER (WHERE carrier_bot_id IS NOT NULL), '') AS because
       FROM outcomes WHERE channel = 1 AND at > now() - interval '24 hours' AND ($1::uuid IS NULL OR merchant_id = $1)) o,
      (SELECT COALESCE(array_agg(r.bot_id), '{}') AS refused
       FROM (SELECT bot_id FROM bots WHERE refused_at IS NOT NULL AND ($1::uuid IS NULL OR merchant_id = $1)
@@ -45,7 +50,7 @@ func (s *Store) Health(ctx context.Context, merchant *uuid.UUID) (Health, error)
 	var h Health
 	err := s.pool.QueryRow(ctx, healthSQL, merchant).
 		Scan(&h.Queued, &h.OldestQueuedAt, &h.Sent, &h.Undeliverable, &h.MaybeSent, &h.RefusedBots, &h.OwnerEvents, &h.Broken, &h.BrokenSale,
-			&h.Disabled, &h.FailingLong)
+			&h.Disabled, &h.FailingLong, &h.Carried, &h.CarriedBecause)
 	if err != nil {
 		return Health{}, fmt.Errorf("count notifications: %w", err)
 	}

@@ -74,10 +74,12 @@ type Outcome struct {
 	Traceparent string
 	At          time.Time
 	Access      *AccessNews // of channel Group
+	Carrier     *uuid.UUID  // as in Notification
+	Because     string
 }
 
 const outcomesSQL = `
-SELECT xid, seq, merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, at, access FROM outcomes
+SELECT xid, seq, merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, at, access, carrier_bot_id, carrier_because FROM outcomes
 WHERE ` + eventlog.After + `
 ORDER BY ` + eventlog.Order + ` LIMIT $3`
 
@@ -89,7 +91,7 @@ func (s *Store) OutcomesAfter(ctx context.Context, after eventlog.Cursor, limit 
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o Outcome, err error) {
 		err = row.Scan(&o.Cursor.XID, &o.Cursor.Seq, &o.MerchantID, &o.ID, &o.PaymentID, &o.Kind, &o.Channel, &o.State, &o.Reason,
-			&o.MessageID, &o.Traceparent, &o.At, &o.Access)
+			&o.MessageID, &o.Traceparent, &o.At, &o.Access, &o.Carrier, &o.Because)
 		return o, err
 	})
 	if err != nil {

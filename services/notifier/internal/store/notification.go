@@ -15,14 +15,15 @@ const notificationColumns = `
        CASE WHEN n.state <> 1 THEN n.reason WHEN b.bot_id IS NULL THEN 'no_bot' WHEN b.refused_at IS NOT NULL THEN 'bot_unauthorized'
             ELSE COALESCE(q.reason, '') END,
        n.message_id, COALESCE(q.attempt, n.attempts), n.created_at, n.sent_at,
-       CASE WHEN n.state = 1 AND b.bot_id IS NOT NULL AND b.refused_at IS NULL THEN greatest(q.due_at, b.paused_until, b.next_at) END
+       CASE WHEN n.state = 1 AND b.bot_id IS NOT NULL AND b.refused_at IS NULL THEN greatest(q.due_at, b.paused_until, b.next_at) END,
+       n.carrier_bot_id, n.carrier_because
 FROM notifications n
 LEFT JOIN telegram_queue q ON n.state = 1 AND q.merchant_id = n.merchant_id AND q.notification_id = n.id
 LEFT JOIN bots b ON n.state = 1 AND b.merchant_id = n.merchant_id AND b.bot_id = COALESCE(q.bot_id, n.bot_id)`
 
 func (n *Notification) fields() []any {
 	return []any{&n.ID, &n.MerchantID, &n.PaymentID, &n.Kind, &n.Channel, &n.State, &n.Reason, &n.MessageID, &n.Attempts,
-		&n.CreatedAt, &n.SentAt, &n.NextAt}
+		&n.CreatedAt, &n.SentAt, &n.NextAt, &n.Carrier, &n.Because}
 }
 
 const existingSQL = `
@@ -57,7 +58,7 @@ func (s *Store) existing(ctx context.Context, tx pgx.Tx, intents []Intent, out [
 	)
 	_, err = pgx.ForEachRow(rows, append([]any{&ord}, n.fields()...), func() error {
 		out[at[ord]].Notification = n
-		n.SentAt, n.NextAt = nil, nil
+		n.SentAt, n.NextAt, n.Carrier = nil, nil, nil
 		found++
 		return nil
 	})

@@ -39,6 +39,8 @@ type Notification struct {
 	CreatedAt time.Time
 	SentAt    *time.Time // nil until sent
 	NextAt    *time.Time // nil when it is not going to be tried
+	Carrier   *uuid.UUID // the bot that took it over from BotID; nil when none did
+	Because   string     // why it did
 }
 
 // Recorded is a notification with whether this call made it.

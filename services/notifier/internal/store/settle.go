@@ -60,7 +60,10 @@ WITH given AS (
     WHERE g.elsewhere AND g.state = 3 AND q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1
       AND q.attempt = g.attempt AND NOT q.taken_over AND b.merchant_id = q.merchant_id AND b.bot_id = q.bot_id
       AND f.merchant_id = b.merchant_id AND f.bot_id = b.fallback_bot_id AND f.refused_at IS NULL
-    RETURNING q.merchant_id, q.notification_id AS id
+    RETURNING q.merchant_id, q.notification_id AS id, q.bot_id, q.reason
+), carried AS (
+    UPDATE notifications n SET carrier_bot_id = m.bot_id, carrier_because = m.reason
+    FROM moved m WHERE n.merchant_id = m.merchant_id AND n.id = m.id
 ), settled AS (
     SELECT * FROM given g
     WHERE NOT EXISTS (SELECT FROM moved m WHERE m.merchant_id = g.merchant_id AND m.id = g.id)
@@ -93,10 +96,10 @@ WITH given AS (
     FROM settled g
     WHERE n.merchant_id = g.merchant_id AND n.id = g.id AND g.state > 1 AND (n.state = 1 OR n.state = 4 AND g.state = 2)
     RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id,
-              COALESCE(NULLIF(g.traceparent, ''), n.traceparent) AS traceparent
+              COALESCE(NULLIF(g.traceparent, ''), n.traceparent) AS traceparent, n.carrier_bot_id, n.carrier_because
 ), logged AS (
-    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent)
-    SELECT merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent FROM told
+    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent, carrier_bot_id, carrier_because)
+    SELECT merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, carrier_bot_id, carrier_because FROM told
     RETURNING 1
 )
 SELECT count(*) FROM logged`

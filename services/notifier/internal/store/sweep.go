@@ -25,10 +25,11 @@ WITH lost AS (
     SET state = 4, reason = 'interrupted', attempts = l.attempt
     FROM lost l
     WHERE n.merchant_id = l.merchant_id AND n.id = l.notification_id AND n.state = 1
-    RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id, n.traceparent
+    RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id, n.traceparent,
+              n.carrier_bot_id, n.carrier_because
 ), logged AS (
-    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent)
-    SELECT merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent FROM told
+    INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent, carrier_bot_id, carrier_because)
+    SELECT merchant_id, id, payment_id, kind, channel, state, reason, message_id, traceparent, carrier_bot_id, carrier_because FROM told
 )
 SELECT count(*) FROM lost`
 

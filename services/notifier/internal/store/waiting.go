@@ -20,16 +20,20 @@ idle AS (
 
 // A bot that is not refused takes over from one that is; each message once.
 const takeOverSQL = `
-WITH RECURSIVE` + lanes + `,` + idleLanes + `
-UPDATE telegram_queue q SET bot_id = w.fallback_bot_id, taken_over = true, due_at = now(), reason = w.reason
-FROM (
-    SELECT x.merchant_id, x.notification_id, i.fallback_bot_id, i.reason
-    FROM idle i
-    JOIN bots f ON f.merchant_id = i.merchant_id AND f.bot_id = i.fallback_bot_id AND f.refused_at IS NULL
-    JOIN telegram_queue x ON x.merchant_id = i.merchant_id AND x.bot_id = i.bot_id AND x.state = 0 AND NOT x.taken_over
-    LIMIT $1 FOR UPDATE OF x SKIP LOCKED
-) w
-WHERE q.merchant_id = w.merchant_id AND q.notification_id = w.notification_id`
+WITH RECURSIVE` + lanes + `,` + idleLanes + `, moved AS (
+    UPDATE telegram_queue q SET bot_id = w.fallback_bot_id, taken_over = true, due_at = now(), reason = w.reason
+    FROM (
+        SELECT x.merchant_id, x.notification_id, i.fallback_bot_id, i.reason
+        FROM idle i
+        JOIN bots f ON f.merchant_id = i.merchant_id AND f.bot_id = i.fallback_bot_id AND f.refused_at IS NULL
+        JOIN telegram_queue x ON x.merchant_id = i.merchant_id AND x.bot_id = i.bot_id AND x.state = 0 AND NOT x.taken_over
+        LIMIT $1 FOR UPDATE OF x SKIP LOCKED
+    ) w
+    WHERE q.merchant_id = w.merchant_id AND q.notification_id = w.notification_id
+    RETURNING q.merchant_id, q.notification_id, q.bot_id, q.reason
+)
+UPDATE notifications n SET carrier_bot_id = m.bot_id, carrier_because = m.reason
+FROM moved m WHERE n.merchant_id = m.merchant_id AND n.id = m.notification_id`
 
 // Only a message that really waits is told of, once; $2 seconds of patience are for a bot whose token is just being put.
 const tellWaitingSQL = `

@@ -80,6 +80,26 @@ func TestWaiting_fallbackTakesOverFromARefusedBot(t *testing.T) {
 	if got := states(t, s, r); got != "2/7/2 " {
 		t.Errorf("states %q", got)
 	}
+	carried(t, s, r, y.bot, "bot_unauthorized")
+}
+
+// carried fails unless a message says that a bot took it over and why: in its row, in its outcome, and in the day's count.
+func carried(t *testing.T, s *store.Store, r store.Recorded, bot uuid.UUID, because string) {
+	t.Helper()
+	list, err := s.List(t.Context(), r.MerchantID, r.PaymentID)
+	if err != nil || len(list) != 1 || list[0].Carrier == nil || *list[0].Carrier != bot || list[0].Because != because {
+		t.Errorf("the row: %+v, %v; want %s because of %s", list, err, bot, because)
+	}
+	log := outcomes(t, s)
+	if o := log[len(log)-1]; o.Carrier == nil || *o.Carrier != bot || o.Because != because {
+		t.Errorf("the outcome: %+v; want %s because of %s", o, bot, because)
+	}
+	if h, err := s.Health(t.Context(), &r.MerchantID); err != nil || h.Carried != 1 || h.CarriedBecause != because {
+		t.Errorf("the day: %+v, %v", h, err)
+	}
+	if h, err := s.Health(t.Context(), &uuid.UUID{1}); err != nil || h.Carried != 0 || h.CarriedBecause != "" {
+		t.Errorf("another merchant's day: %+v, %v", h, err)
+	}
 }
 
 func TestSettle_fallbackTriesOnceWhatTheBotCannotDeliver(t *testing.T) {
@@ -110,6 +130,7 @@ func TestSettle_fallbackTriesOnceWhatTheBotCannotDeliver(t *testing.T) {
 	if got := outcomes(t, s); len(got) != 1 || got[0].Reason != "blocked" {
 		t.Errorf("outcomes %+v", got)
 	}
+	carried(t, s, r, y.bot, "chat_not_found") // why it was taken over, not why it failed there as well
 }
 
 func TestTemplates_ofMerchantAndBot(t *testing.T) {

@@ -121,8 +121,9 @@ var faults = map[string]struct {
 	"a group in disorder": {func(in *Input) { in.Health.AccessesInError, in.Health.AccessInErrorPaymentId = 2, "s9" }, []string{"warning accesses_in_error"}},
 	"an endpoint is gone, another fails": {func(in *Input) { in.Health.EndpointsDisabled, in.Health.EndpointsFailing = 1, 1 },
 		[]string{"warning endpoints_disabled", "warning endpoints_failing"}},
-	"bot refused":      {func(in *Input) { in.Health.RefusedBotIds = []string{"b1"} }, []string{"problem bot_refused"}},
-	"messages waiting": {func(in *Input) { in.Health.OldestQueuedAt = timestamppb.New(now.Add(-3 * time.Minute)) }, []string{"problem messages_waiting"}},
+	"a fallback carries": {func(in *Input) { in.Health.CarriedByFallback, in.Health.CarriedBecause = 3, "not_started" }, []string{"info messages_carried"}},
+	"bot refused":        {func(in *Input) { in.Health.RefusedBotIds = []string{"b1"} }, []string{"problem bot_refused"}},
+	"messages waiting":   {func(in *Input) { in.Health.OldestQueuedAt = timestamppb.New(now.Add(-3 * time.Minute)) }, []string{"problem messages_waiting"}},
 }
 
 func TestReport_faults(t *testing.T) {

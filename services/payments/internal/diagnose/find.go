@@ -187,6 +187,9 @@ func (r *report) findMessages() {
 	if unsure > 0 {
 		r.find("messages_unsure", wording.Values{"n": wording.Count(unsure)})
 	}
+	if n := r.Health.GetCarriedByFallback(); n > 0 {
+		r.find("messages_carried", wording.Values{"n": wording.Count(n), "reason": r.Health.GetCarriedBecause()})
+	}
 	for _, bot := range r.Health.GetRefusedBotIds() {
 		r.find("bot_refused", wording.Values{"bot": bot})
 	}

@@ -32,6 +32,8 @@ type Input struct {
 	Notifications []*notifierv1.Notification
 	// Account is the account that the sale was charged with, nil when not known.
 	Account *gatewaysv1.Account
+	// Bots are the names of the merchant's bots by their ids; one that is missing is called by its id.
+	Bots map[string]string
 	// Away names the services that did not answer ("gateways", "delivery", "notifier"): the story is told without them.
 	Away []string
 	Now  time.Time

@@ -16,6 +16,8 @@ type fulfilment struct {
 	retry *time.Time
 	// purchaseReason says why there is no Purchase.
 	purchaseReason string
+	// purchaseTries is how often Meta was asked.
+	purchaseTries int32
 	// closed says why the link gives no access; empty when it does.
 	closed string
 }
@@ -79,7 +81,7 @@ func (t *teller) fromDelivery(f *fulfilment) {
 	case deliveryv1.PurchaseState_PURCHASE_STATE_NOT_CONFIGURED:
 		f.Purchase = "not_configured"
 	}
-	f.purchaseReason = d.GetPurchase().GetReason()
+	f.purchaseReason, f.purchaseTries = d.GetPurchase().GetReason(), d.GetPurchase().GetAttempts()
 	switch d.GetState() {
 	case deliveryv1.DeliveryState_DELIVERY_STATE_REVOKED, deliveryv1.DeliveryState_DELIVERY_STATE_EXPIRED, deliveryv1.DeliveryState_DELIVERY_STATE_USED_UP:
 		f.closed = d.GetStateReason()

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	"github.com/baixapay/baixa/services/payments/internal/explain/wording"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
@@ -44,13 +45,13 @@ var kinds = map[payment.Kind]wording.Sentence{
 	payment.AccessMissing:    {PT: "O link de entrega não leva a lugar nenhum[: {reason:access}]; a página mostra o texto de contato.", EN: "The delivery link leads nowhere[: {reason:access}]; the page shows the contact text."},
 	payment.ResendOrdered:    {PT: "Alguém cuidou da entrega de novo[: pediu {order:resend}].", EN: "Somebody saw to the delivery again[: asked {order:resend}]."},
 	payment.MessageQueued:    {PT: "A mensagem com o link entrou na fila do Telegram[; ela espera: {reason:told}].", EN: "The message with the link was queued for Telegram[; it waits: {reason:told}]."},
-	payment.MessageSent:      {PT: "A mensagem com o link foi enviada ao comprador pelo Telegram.", EN: "The message with the link was sent to the buyer by Telegram."},
-	payment.MessageFailed:    {PT: "A mensagem com o link não chega ao comprador[: {reason:told}].", EN: "The message with the link does not reach the buyer[: {reason:told}]."},
-	payment.MessageUnsure:    {PT: "A mensagem com o link pode ter chegado ou não[: {reason:told}]; para não mandar duas vezes, ela não é repetida.", EN: "The message with the link may or may not have arrived[: {reason:told}]; so that it is not sent twice it is not repeated."},
+	payment.MessageSent:      {PT: "A mensagem com o link foi enviada ao comprador pelo Telegram[, pelo bot reserva “{carrier}”][ (com o da venda: {carrier_because:told})].", EN: "The message with the link was sent to the buyer by Telegram[, by the fallback bot “{carrier}”][ (with the sale's own: {carrier_because:told})]."},
+	payment.MessageFailed:    {PT: "A mensagem com o link não chega ao comprador[: {reason:told}][; tentou também o bot reserva “{carrier}”][ (com o da venda: {carrier_because:told})].", EN: "The message with the link does not reach the buyer[: {reason:told}][; the fallback bot “{carrier}” tried as well][ (with the sale's own: {carrier_because:told})]."},
+	payment.MessageUnsure:    {PT: "A mensagem com o link pode ter chegado ou não[: {reason:told}][ (pelo bot reserva “{carrier}”)]; para não mandar duas vezes, ela não é repetida.", EN: "The message with the link may or may not have arrived[: {reason:told}][ (by the fallback bot “{carrier}”)]; so that it is not sent twice it is not repeated."},
 	payment.BuyerUnreachable: {PT: "Não há mais nenhum caminho até o comprador[: {reason:told}].", EN: "There is no way left to reach the buyer[: {reason:told}]."},
 	payment.Opened:           {PT: "O comprador abriu a página de entrega.", EN: "The buyer opened the delivery page."},
 	payment.PurchaseQueued:   {PT: "O evento Purchase entrou na fila da Meta.", EN: "The Purchase event was queued for Meta."},
-	payment.PurchaseSent:     {PT: "A Meta aceitou o evento Purchase.", EN: "Meta accepted the Purchase event."},
+	payment.PurchaseSent:     {PT: "A Meta aceitou o evento Purchase[ depois de {tries:attempts}].", EN: "Meta accepted the Purchase event[ after {tries:attempts}]."},
 	payment.PurchaseFailed:   {PT: "A Meta recusou o evento Purchase[: {reason:purchase}].", EN: "Meta refused the Purchase event[: {reason:purchase}]."},
 	payment.PurchaseSkipped:  {PT: "Nenhum Purchase foi enviado[: {reason:purchase}].", EN: "No Purchase was sent[: {reason:purchase}]."},
 	payment.PixelPaused:      {PT: "A Meta recusa o token do pixel[ ({reason})]: ele está pausado, e os Purchases esperam um token novo.", EN: "Meta refuses the pixel's token[ ({reason})]: it is paused, and Purchases wait for a new one."},
@@ -58,6 +59,14 @@ var kinds = map[payment.Kind]wording.Sentence{
 	payment.OwnerNotified:    {PT: "O dono do bot foi avisado no painel[: {news:news}].", EN: "The bot's owner was told on screen[: {news:news}]."},
 	payment.OwnerFailed:      {PT: "O dono do bot não pôde ser avisado[: {news:news}].", EN: "The bot's owner could not be told[: {news:news}]."},
 	payment.NoteAdded:        {PT: "Anotação[: “{note}”].", EN: "Note[: “{note}”]."},
+}
+
+// notices are what notifier told beside the link, by how that ended; {message} is which.
+var notices = map[notifierv1.NotificationState]wording.Sentence{
+	notifierv1.NotificationState_NOTIFICATION_STATE_SENT:          {PT: "O comprador recebeu pelo Telegram {message:message}[, do bot reserva “{carrier}”].", EN: "The buyer got {message:message} by Telegram[, from the fallback bot “{carrier}”]."},
+	notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE: {PT: "Não chega ao comprador {message:message}[: {reason:told}].", EN: "The buyer does not get {message:message}[: {reason:told}]."},
+	notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT:    {PT: "Pode ter chegado ao comprador, ou não, {message:message}[: {reason:told}].", EN: "The buyer may or may not have got {message:message}[: {reason:told}]."},
+	notifierv1.NotificationState_NOTIFICATION_STATE_QUEUED:        {PT: "Está na fila do Telegram {message:message}[: {reason:told}].", EN: "Queued for Telegram: {message:message}[ ({reason:told})]."},
 }
 
 // services say where each kind happens; the others happen in payments.

@@ -70,6 +70,10 @@ func (t *teller) toBuyer() string {
 		return t.say("A mensagem não é tentada de novo sozinha; o link continua valendo.", "The message is not tried again by itself; the link is still good.")
 	case f.OpenedAt == nil && f.TokenIssuedAt != nil:
 		return t.say("Quando o comprador abrir o link, o Purchase vai para a Meta.", "When the buyer opens the link the Purchase goes to Meta.")
+	case f.Purchase == "queued" && f.purchaseTries > 0 && f.purchaseReason != "":
+		return t.say("O Purchase ainda não chegou à Meta: {n:failures} ({reason:purchase}). É tentado de novo sozinho, sempre com o mesmo id: a Meta conta um só.",
+			"The Purchase has not reached Meta yet: {n:failures} ({reason:purchase}). It is tried again by itself, always under the same id: Meta counts one.",
+			wording.Values{"n": wording.Count(f.purchaseTries), "reason": f.purchaseReason})
 	case f.Purchase == "queued":
 		return t.say("O Purchase está a caminho da Meta.", "The Purchase is on its way to Meta.")
 	}

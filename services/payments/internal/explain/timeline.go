@@ -91,7 +91,18 @@ func (t *teller) details(e store.Event) wording.Values {
 	if e.Kind == payment.HintReceived {
 		v["claimed_centavos"] = v["amount_centavos"]
 	}
+	if n := t.Delivery.GetPurchase().GetAttempts(); e.Kind == payment.PurchaseSent && n > 1 {
+		v["tries"] = wording.Count(n)
+	}
+	t.carrier(v)
 	return v
+}
+
+// carrier names the bot that took a message over, where the values have its id.
+func (t *teller) carrier(v wording.Values) {
+	if name := t.Bots[v["carrier"]]; name != "" {
+		v["carrier"] = name
+	}
 }
 
 // of is a kind's sentence; a kind that a newer version wrote is named as it is.
@@ -149,17 +160,25 @@ func (t *teller) beside() []Line {
 		out = append(out, Line{At: at, Service: serviceOf(k), Kind: k, Times: 1, Until: at, Text: t.of(k, v), TraceID: trace})
 	}
 	for _, n := range t.Notifications {
-		v := wording.Values{"news": n.GetKind(), "reason": n.GetReason()}
+		v := wording.Values{"news": n.GetKind(), "reason": n.GetReason(), "carrier": n.GetCarrierBotId(), "carrier_because": n.GetCarrierBecause()}
+		t.carrier(v)
 		when := n.GetCreatedAt().AsTime()
 		if n.GetSentAt() != nil {
 			when = n.GetSentAt().AsTime()
+		}
+		if n.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM && n.GetKind() != "delivery" {
+			if s, ok := notices[n.GetState()]; ok {
+				v["message"] = n.GetKind()
+				out = append(out, Line{At: when, Service: "notifier", Kind: payment.Kind(n.GetKind()), Times: 1, Until: when, Text: s.Say(t.l, t.base.With(v))})
+			}
+			continue
 		}
 		switch n.GetState() {
 		case notifierv1.NotificationState_NOTIFICATION_STATE_SENT:
 			if n.GetChannel() == notifierv1.Channel_CHANNEL_WEBSOCKET {
 				line(when, payment.OwnerNotified, v, "")
 			} else if !t.happened(payment.MessageSent) {
-				line(when, payment.MessageSent, nil, "")
+				line(when, payment.MessageSent, v, "")
 			}
 		case notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE:
 			if n.GetChannel() == notifierv1.Channel_CHANNEL_WEBSOCKET {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -36,7 +37,7 @@ func (s *Server) ExplainPayment(ctx context.Context, r *paymentsv1.ExplainPaymen
 	lang, known := wording.Parse(r.GetLang())
 	var f rpcerr.Fields
 	f.Require(known, "lang", `"pt-BR", "en" or nothing`)
-	f.Require(query != "", "query", "any id of the sale, a delivery link or a Telegram id")
+	f.Require(query != "", "query", "any id of the sale, its payment or delivery link, or a Telegram id")
 	f.Require(len(query) <= 2048 && utf8.ValidString(query) && !strings.ContainsRune(query, 0), "query", "at most 2048 bytes of text")
 	if err := f.Err(); err != nil {
 		return nil, err
@@ -75,6 +76,9 @@ func (s *Server) find(ctx context.Context, query string) ([]store.Match, error) 
 	if err != nil {
 		return nil, err
 	}
+	if key, ok := segment(query, "/pay/"); ok {
+		query = key // of the page on which the buyer pays
+	}
 	token, isLink := tokenIn(query)
 	if !isLink {
 		id, _ := payment.ParseID(query) // zero when it is none, which no sale has
@@ -112,11 +116,7 @@ func rank(by string) int {
 
 // tokenIn is the delivery token that a query is or holds; isLink tells that the query can be nothing else.
 func tokenIn(query string) (token string, isLink bool) {
-	if _, rest, ok := strings.Cut(query, "/delivery/"); ok {
-		token = rest[:strings.IndexAny(rest+"/", "/?#")]
-		if plain, err := url.PathUnescape(token); err == nil {
-			token = plain
-		}
+	if token, ok := segment(query, "/delivery/"); ok {
 		return token, true
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -124,6 +124,19 @@ func tokenIn(query string) (token string, isLink bool) {
 		return query, false
 	}
 	return "", false
+}
+
+// segment is what stands in a pasted address behind a path's beginning.
+func segment(query, path string) (text string, ok bool) {
+	_, rest, ok := strings.Cut(query, path)
+	if !ok {
+		return "", false
+	}
+	text = rest[:strings.IndexAny(rest+"/", "/?#")]
+	if plain, err := url.PathUnescape(text); err == nil && utf8.ValidString(plain) && !strings.ContainsRune(plain, 0) {
+		text = plain
+	}
+	return text, true
 }
 
 func (s *Server) byToken(ctx context.Context, token string, m *payment.MerchantID) ([]store.Match, error) {
@@ -205,6 +218,14 @@ func (s *Server) gatherOwn(ctx context.Context, key store.Key, in *explain.Input
 	}
 	if in.Effects, err = s.Store.OpenEffects(ctx, key); err != nil {
 		return err
+	}
+	bots, err := s.Store.Bots(ctx, key.MerchantID)
+	if err != nil {
+		return err
+	}
+	in.Bots = make(map[string]string, len(bots))
+	for _, b := range bots {
+		in.Bots[b.ID.String()] = cmp.Or(b.Name, b.ExternalID)
 	}
 	look, err := s.Store.GetLook(ctx, key)
 	switch {

@@ -19,7 +19,10 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-const linkToken = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
+const (
+	linkToken = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
+	pageKey   = "PaGeKeYPaGeKeYPaGeKeYPaGeKeY0123456789-_PaG" // as long as a token, too
+)
 
 // linked gives a sale a link that the delivery knows.
 func (s *shop) linked(sale store.Sale) *deliveryv1.Delivery {
@@ -33,7 +36,7 @@ func TestExplainPayment_foundByEverything(t *testing.T) {
 	s := newShop(t)
 	older := s.sells(0, func(x *store.Sale) { x.TelegramID = 700100 })
 	s.now = s.now.Add(time.Minute)
-	sale := s.sells(0, func(x *store.Sale) { x.TelegramID, x.ExternalID = 700100, "BOT35_9" })
+	sale := s.sells(0, func(x *store.Sale) { x.TelegramID, x.ExternalID, x.PageKey = 700100, "BOT35_9", pageKey })
 	s.linked(sale)
 	for query, want := range map[string]string{
 		sale.ID.String():                        "payment_id",
@@ -46,6 +49,9 @@ func TestExplainPayment_foundByEverything(t *testing.T) {
 		linkToken:                               "token",
 		"https://loja.example/delivery/" + linkToken:                    "token",
 		"https://loja.example/delivery/" + linkToken + "/?utm=1#acesso": "token",
+		sale.PageKey: "page_key",
+		"https://loja.example/pay/" + sale.PageKey:           "page_key",
+		"loja.example/pay/" + sale.PageKey + "/events?x=1#y": "page_key",
 	} {
 		resp, err := s.server.ExplainPayment(s.of(0), &paymentsv1.ExplainPaymentRequest{Query: query})
 		if err != nil {
@@ -81,9 +87,10 @@ func TestExplainPayment_exactIDBeforeTelegram(t *testing.T) {
 
 func TestExplainPayment_onlyOnesOwn(t *testing.T) {
 	s := newShop(t)
-	sale := s.sells(0, func(x *store.Sale) { x.TelegramID, x.ExternalID = 700100, "BOT35_9" })
+	sale := s.sells(0, func(x *store.Sale) { x.TelegramID, x.ExternalID, x.PageKey = 700100, "BOT35_9", pageKey })
 	s.linked(sale)
-	for _, query := range []string{sale.ID.String(), "BOT35_9", sale.Charge.Hash, sale.Charge.ID, sale.Charge.Reference, "700100", linkToken,
+	for _, query := range []string{sale.ID.String(), "BOT35_9", sale.Charge.Hash, sale.Charge.ID, sale.Charge.Reference, "700100", linkToken, sale.PageKey,
+		"https://loja.example/pay/" + sale.PageKey, "https://loja.example/pay/", "https://loja.example/pay/%00", "/pay/?",
 		"https://loja.example/delivery/" + linkToken, "nothing", "https://loja.example/delivery/", "%", "'; --"} {
 		_, err := s.server.ExplainPayment(s.of(1), &paymentsv1.ExplainPaymentRequest{Query: query})
 		if status.Code(Errors(err)) != codes.NotFound {

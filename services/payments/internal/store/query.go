@@ -95,6 +95,7 @@ SELECT ` + saleColumns + `,
             WHEN p.charge_hash = $1 THEN 'charge_hash'
             WHEN lower(p.charge_id) = lower($1) THEN 'charge_id'
             WHEN p.charge_reference = $1 THEN 'charge_reference'
+            WHEN p.page_key = $1 THEN 'page_key'
             ELSE 'telegram_id' END
 FROM payments p
 JOIN (SELECT merchant_id, id FROM payments WHERE id = $2
@@ -102,6 +103,7 @@ JOIN (SELECT merchant_id, id FROM payments WHERE id = $2
       UNION SELECT merchant_id, id FROM payments WHERE charge_hash = $1 AND charge_hash <> ''
       UNION SELECT merchant_id, id FROM payments WHERE lower(charge_id) = lower($1) AND charge_id <> ''
       UNION SELECT merchant_id, id FROM payments WHERE charge_reference = $1 AND charge_reference <> ''
+      UNION SELECT merchant_id, id FROM payments WHERE page_key = $1 AND page_key <> ''
       UNION (SELECT merchant_id, id FROM payments WHERE telegram_id = $3 AND telegram_id <> 0 AND ($4::uuid IS NULL OR merchant_id = $4)
              ORDER BY created_at DESC LIMIT 50)) AS hit
   USING (merchant_id, id)

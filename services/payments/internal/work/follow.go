@@ -53,6 +53,8 @@ func (w *Worker) followNotifier(ctx context.Context) error {
 				if o.GetMessageId() != 0 {
 					d["message_id"] = strconv.FormatInt(o.GetMessageId(), 10)
 				}
+				set(d, "carrier", o.GetCarrierBotId())
+				set(d, "carrier_because", clip(o.GetCarrierBecause(), 300))
 				// Other kinds say nothing of whether the buyer has what was bought.
 				known = known && o.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM && o.GetKind() == kindDelivery
 				entries = appendOutcome(entries, known, outcome{o.GetMerchantId(),

@@ -32,7 +32,7 @@ func format(form string, l Lang, value string) (text string, ok bool) {
 		return Duration(l, d), err == nil
 	case "provider":
 		return Provider(value), true
-	case "looks", "sales", "webhooks", "messages", "failures":
+	case "looks", "sales", "webhooks", "messages", "failures", "attempts":
 		n, err := strconv.ParseInt(value, 10, 64)
 		return counted(form, l, n), err == nil
 	}
@@ -92,6 +92,7 @@ func counted(noun string, l Lang, n int64) string {
 		"sales":    {{"venda", "sale"}, {"vendas", "sales"}},
 		"webhooks": {{"webhook", "webhook"}, {"webhooks", "webhooks"}},
 		"messages": {{"mensagem", "message"}, {"mensagens", "messages"}},
+		"attempts": {{"tentativa", "attempt"}, {"tentativas", "attempts"}},
 		"failures": {{"tentativa falhou", "attempt failed"}, {"tentativas falharam", "attempts failed"}},
 	}[noun]
 	form := forms[1]

@@ -121,6 +121,17 @@ var vocabularies = map[string]words{
 	"purchase": { // why there is no Purchase
 		"no pixel for this bot or merchant": {"não há pixel cadastrado para este bot", "there is no pixel for this bot"},
 		"pixel paused":                      {"o pixel está pausado: a Meta recusou o token", "the pixel is paused: Meta refused its token"},
+		"no answer in time":                 {"a Meta não respondeu a tempo", "Meta did not answer in time"},
+		"connection broken":                 {"a conexão caiu antes da resposta da Meta", "the connection broke before Meta's answer"},
+		"connection refused":                {"não houve conexão com a Meta", "there was no connection to Meta"},
+		"name not resolved":                 {"o endereço da Meta não foi encontrado", "Meta's address was not found"},
+		"stopped before the answer":         {"o envio foi interrompido no meio", "the sending was interrupted halfway"},
+		"answer broken off":                 {"a resposta da Meta veio cortada", "Meta's answer broke off"},
+	},
+	"message": { // what a buyer is told beside the link
+		"access_revoked":  {"o aviso de que o acesso foi encerrado", "the notice that the access has ended"},
+		"access_restored": {"o aviso de que o acesso voltou", "the notice that the access is back"},
+		"in_review":       {"o aviso de que o pagamento está sendo conferido", "the notice that the payment is being checked"},
 	},
 	"access": { // why a link leads nowhere
 		"no_access":   {"a venda não tem endereço de acesso nem arquivo", "the sale has neither an address nor a file"},
