@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/baixapay/baixa/e2e/deployment"
-	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	"github.com/baixapay/baixa/sim"
 )
 
@@ -161,19 +160,14 @@ func statementShapes(t *testing.T, d deployment.Deployment) {
 // Bolt lists its charges: what it says is compared without a file.
 func listCompared(t *testing.T, d deployment.Deployment) {
 	shop := openShop(t, d)
-	key, company := secret(d, "sk_"), secret(d, "co_")
-	must(t, d.World().AddAccount(sim.Account{Provider: sim.Bolt, Name: shop.at(""), Key: key, Secret: company}))
-	made := &gatewaysv1.PutAccountResponse{}
-	shop.operator.Must("POST", "/v1/accounts", &gatewaysv1.PutAccountRequest{MerchantId: shop.id, Provider: "bolt",
-		Credentials: map[string]string{"secret_key": key, "company_id": company}, BaseUrl: d.Sims().ProviderURL(sim.Bolt)}, made)
-	shop.accounts[sim.Bolt] = made.GetAccount()
+	shop.accounts[sim.Bolt] = shop.putAccount(t, sim.Bolt, "")
 	pays, waits := shop.register(t, sim.Bolt, sim.Charge{CreatedAt: minutesAgo(90)}), shop.register(t, sim.Bolt, sim.Charge{CreatedAt: minutesAgo(80)})
 	stranger := shop.placed(t, sim.Bolt, sim.Charge{Status: sim.Paid, CreatedAt: minutesAgo(70)})
 	for _, s := range []*sale{pays, waits} {
 		deployment.Eventually(t, deployment.Within, "the first look", func() bool { return s.get(t).GetKnowledge().GetPolls() > 0 }, func() string { return s.history(t) })
 	}
 	must(t, d.World().Pay(sim.Bolt, pays.charge))
-	env, args := shop.as("reconcile", "--provider", "bolt", "--online", "--account", made.GetAccount().GetId(), "--from", minutesAgo(120).Format(time.RFC3339), "--format", "json")
+	env, args := shop.as("reconcile", "--provider", "bolt", "--online", "--account", shop.accounts[sim.Bolt].GetId(), "--from", minutesAgo(120).Format(time.RFC3339), "--format", "json")
 	c := deployment.Run(t, env, append(args, "--fix")...)
 	shop.look(t, c)
 	want := map[string]string{pays.charge: "paid_there_not_here ", stranger.ID: "unknown_charge "}

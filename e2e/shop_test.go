@@ -103,14 +103,23 @@ func (s *shop) putBot() {
 		BaseUrl: s.d.Sims().TelegramURL()}, &notifierv1.PutBotResponse{})
 }
 
+// credentialNames are what each provider's account is opened with: the world's key, and its secret where there are two.
+var credentialNames = map[sim.Provider][]string{sim.Atomopay: {"api_token"}, sim.Paradise: {"api_key"}, sim.Pushinpay: {"token"}, sim.Umbrellapag: {"api_key"},
+	sim.Syncpay: {"client_id", "client_secret"}, sim.Babylon: {"secret_key", "company_id"}, sim.Bolt: {"secret_key", "company_id"}}
+
 // putAccount opens an account at a provider, in the world under the shop's name and label, and tells Baixa.
 func (s *shop) putAccount(t *testing.T, p sim.Provider, label string) *gatewaysv1.Account {
 	t.Helper()
-	credential := map[sim.Provider]string{sim.Atomopay: "api_token", sim.Paradise: "api_key", sim.Pushinpay: "token"}[p]
-	prefix := map[sim.Provider]string{sim.Atomopay: "", sim.Paradise: "sk_", sim.Pushinpay: "35|"}[p]
-	value := secret(s.d, prefix)
-	must(t, s.d.World().AddAccount(sim.Account{Provider: p, Name: s.at(label), Key: value}))
-	credentials := map[string]string{credential: value}
+	prefix := map[sim.Provider]string{sim.Paradise: "sk_", sim.Pushinpay: "35|"}[p]
+	account := sim.Account{Provider: p, Name: s.at(label), Key: secret(s.d, prefix)}
+	credentials := map[string]string{}
+	for i, name := range credentialNames[p] {
+		if credentials[name] = account.Key; i == 1 {
+			account.Secret = secret(s.d, "")
+			credentials[name] = account.Secret
+		}
+	}
+	must(t, s.d.World().AddAccount(account))
 	if p == sim.Atomopay {
 		credentials["offer_hash"], credentials["product_hash"] = "oferta1", "produto1"
 	}
@@ -118,6 +127,21 @@ func (s *shop) putAccount(t *testing.T, p sim.Provider, label string) *gatewaysv
 	s.operator.Must("POST", "/v1/accounts", &gatewaysv1.PutAccountRequest{MerchantId: s.id, Provider: string(p), Label: label,
 		Credentials: credentials, BaseUrl: s.d.Sims().ProviderURL(p)}, resp)
 	return resp.GetAccount()
+}
+
+// branch is the shop at one further account, with settings of its own (name=value).
+func (s *shop) branch(t *testing.T, p sim.Provider, label string, settings ...string) *shop {
+	t.Helper()
+	out := *s
+	out.name = s.at(label)
+	out.accounts = map[sim.Provider]*gatewaysv1.Account{p: s.putAccount(t, p, label)}
+	if len(settings) > 0 {
+		env, args := s.as("policy", "set", "--account", out.accounts[p].GetId())
+		if c := deployment.Run(t, env, append(args, settings...)...); c.Code != 0 {
+			t.Fatalf("policy set %v: code %d\n%s%s", settings, c.Code, c.Stdout, c.Stderr)
+		}
+	}
+	return &out
 }
 
 // at is the account's name in the world.

@@ -109,7 +109,7 @@ func (x *exchange) functions(v view, code, e2e string) {
 	x.obj("")
 	x.id("id", v.ID, false)
 	x.cents("amount", v.AmountCentavos)
-	x.str("currency", "BRL")
+	x.str("currency", or(v.Currency, "BRL"))
 	x.str("paymentMethod", "PIX")
 	x.str("status", v.word)
 	x.customer("customer", "phone", v.Customer)

@@ -144,6 +144,7 @@ func (w *World) controlCharges(post poster, get getter) {
 	} {
 		each(path, func(q which, id string) error { return w.SetStatus(q.Provider, id, st) })
 	}
+	each("pay-again", func(q which, id string) error { return w.PayAgain(q.Provider, id) })
 	each("status", func(q which, id string) error { return w.SetStatus(q.Provider, id, q.Status) })
 	each("word", func(q which, id string) error { return w.SetWord(q.Provider, id, q.Word) })
 	each("amount", func(q which, id string) error { return w.SetAmount(q.Provider, id, q.Amount) })

@@ -88,6 +88,7 @@ func TestControl_everySwitch(t *testing.T) {
 		"charges/chargeback":  `{"provider":"paradise","id":"7"}`,
 		"charges/dispute":     `{"provider":"paradise","id":"7"}`,
 		"charges/status":      `{"provider":"paradise","id":"7","status":"paid"}`,
+		"charges/pay-again":   `{"provider":"paradise","id":"7"}`,
 		"charges/pay-pending": `{"provider":"paradise"}`,
 		"charges/forget":      `{"provider":"paradise","older":"1h"}`,
 		"webhooks":            `{"provider":"pushinpay","mode":"doubled","copies":3,"variant":"json","delay":"1s"}`,

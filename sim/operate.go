@@ -154,6 +154,24 @@ func (w *World) SetStatus(p Provider, id string, st Status) error {
 // Pay pays a charge, by any of its identifiers, and tells its webhook.
 func (w *World) Pay(p Provider, id string) error { return w.SetStatus(p, id, Paid) }
 
+// PayAgain pays a charge that may be paid already once more, as a buyer does who scans the code twice: the provider names the new transfer's
+// time and end-to-end id from now on. It tells the webhook.
+func (w *World) PayAgain(p Provider, id string) error {
+	s, c, err := w.find(p, id)
+	if err != nil {
+		return err
+	}
+	now := w.now().UTC()
+	e2e := w.endToEnd(now)
+	c.mu.Lock()
+	c.was = c.data.Status
+	c.data.Status, c.data.Word, c.data.PaidAt, c.data.EndToEnd = Paid, "", now, e2e
+	c.mu.Unlock()
+	s.tell(c, s.settings(c.copy()))
+	w.bump()
+	return nil
+}
+
 // Refund gives the money back and tells the webhook.
 func (w *World) Refund(p Provider, id string) error { return w.SetStatus(p, id, Refunded) }
 

@@ -329,3 +329,30 @@ func TestBolt_list(t *testing.T) {
 		t.Fatalf("%s pages, want 3", got)
 	}
 }
+
+func TestBabylon_paidTwiceAndInAnotherCurrency(t *testing.T) {
+	g := start(t, Config{})
+	c := g.add(Charge{Provider: Babylon, Currency: "USD"})
+	g.must(g.w.Pay(Babylon, c.ID))
+	look := func() reply {
+		t.Helper()
+		return g.call("GET", g.s.ProviderURL(Babylon)+"/transactions/"+c.ID, map[string]string{"Authorization": "Basic eDp4"}, "")
+	}
+	r := look()
+	first := r.at(t, "pix", "end2EndId")
+	if r.at(t, "currency") != "USD" || first == nil || first == "" {
+		t.Errorf("paid once: %s", r.body)
+	}
+	g.clock.advance(time.Minute)
+	g.must(g.w.Pay(Babylon, c.ID)) // what is paid stays as it is
+	if again := look().at(t, "pix", "end2EndId"); again != first {
+		t.Errorf("the end-to-end id went from %v to %v without a second transfer", first, again)
+	}
+	g.must(g.w.PayAgain(Babylon, c.ID))
+	if r = look(); r.at(t, "pix", "end2EndId") == first || r.at(t, "status") != "paid" {
+		t.Errorf("paid twice: %s", r.body)
+	}
+	if err := g.w.PayAgain(Babylon, "nobody"); err == nil {
+		t.Error("a charge that does not exist was paid again")
+	}
+}

@@ -66,7 +66,7 @@ func syncpay() *dialect {
 					}
 					x.obj("")
 					x.id("reference_id", x.v.ID, false)
-					x.str("currency", "BRL")
+					x.str("currency", or(x.v.Currency, "BRL"))
 					x.reais("amount", x.v.AmountCentavos)
 					x.str("transaction_date", utc(x.v.CreatedAt))
 					x.str("status", x.v.word)

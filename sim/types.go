@@ -87,8 +87,10 @@ type Charge struct {
 	ID        string `json:"id,omitempty"`
 	Hash      string `json:"hash,omitempty"`
 	Reference string `json:"reference,omitempty"`
-	// AmountCentavos is integer centavos, more than 0.
-	AmountCentavos int64 `json:"amount_centavos"`
+	// AmountCentavos is integer centavos, more than 0. Currency is BRL when empty; SyncPay, Babylon and Bolt name it in
+	// their answers.
+	AmountCentavos int64  `json:"amount_centavos"`
+	Currency       string `json:"currency,omitempty"`
 	// Status is Pending when empty. Word, when set, is said instead of the
 	// provider's usual word for it.
 	Status Status `json:"status,omitempty"`

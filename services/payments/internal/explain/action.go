@@ -32,14 +32,18 @@ func (t *teller) decideReview() string {
 		return sentences(t.say("Dono do bot: o preço é {price:money}[ e o provedor agora informa {got:money}]; a entrega já foi feita. Confira no painel do provedor e decida.",
 			"Bot owner: the price is {price:money}[ and the provider now names {got:money}]; the delivery was made. Check with the provider and decide.", v), how)
 	}
+	if s.DeliveredEver {
+		return sentences(t.say("Dono do bot: o preço é {price:money}[ e chegaram {got:money}]; confira no painel do provedor. Aceitar reabre o link já entregue; recusar encerra com o link fechado, e o dinheiro deve ser devolvido.",
+			"Bot owner: the price is {price:money}[ and {got:money} came]; check with the provider. Accepting opens the delivered link again; refusing ends the sale with the link closed, and the money is to be given back.", v), how)
+	}
 	return sentences(t.say("Dono do bot: o preço é {price:money}[ e chegaram {got:money}]; confira no painel do provedor. Aceitar entrega ao comprador; recusar encerra sem entregar, e o dinheiro deve ser devolvido.",
 		"Bot owner: the price is {price:money}[ and {got:money} came]; check with the provider. Accepting delivers to the buyer; refusing ends the sale without a delivery, and the money is to be given back.", v), how)
 }
 
-// The way to decide, which the REST face takes.
+// The ways to decide: the command's, and the REST face's.
 const (
-	reviewPT = "Para decidir: POST /v1/payments/{id}:review com decision REVIEW_DECISION_ACCEPT ou REVIEW_DECISION_REFUSE e uma note dizendo por quê."
-	reviewEN = "To decide: POST /v1/payments/{id}:review with decision REVIEW_DECISION_ACCEPT or REVIEW_DECISION_REFUSE and a note that says why."
+	reviewPT = "Para decidir: baixa review accept {id} --note \"por quê\", ou refuse; pela API, POST /v1/payments/{id}:review com decision REVIEW_DECISION_ACCEPT ou REVIEW_DECISION_REFUSE e uma note dizendo por quê."
+	reviewEN = "To decide: baixa review accept {id} --note \"why\", or refuse; by the API, POST /v1/payments/{id}:review with decision REVIEW_DECISION_ACCEPT or REVIEW_DECISION_REFUSE and a note that says why."
 )
 
 // unsettled reports whether the sale still waits for its provider's word.

@@ -64,6 +64,11 @@ var scenes = map[string]func(t *testing.T) *scene{
 		s.after(time.Second).note(payment.TokenRevoked, payment.SourceSystem, "reason", "refunded")
 		return s
 	},
+	"paid_after_refund": paidAfterRefund,
+	"refused_after_delivery": func(t *testing.T) *scene {
+		s := paidAfterRefund(t)
+		return s.after(time.Hour).event(payment.Event{Kind: payment.ReviewRefused, Source: payment.SourceOperator}, map[string]string{"note": "devolvido ao comprador", "by": "key k1"})
+	},
 	"provider_down": func(t *testing.T) *scene {
 		s := begin(t, "atomopay", payment.Registered)
 		for range 5 {
@@ -140,6 +145,14 @@ var scenes = map[string]func(t *testing.T) *scene{
 			Purchase: &deliveryv1.Purchase{State: deliveryv1.PurchaseState_PURCHASE_STATE_FAILED, Reason: "Meta error 190 (HTTP 400)"}}
 		return s.after(2 * time.Hour)
 	},
+}
+
+// paidAfterRefund was delivered, its money went back, and comes again.
+func paidAfterRefund(t *testing.T) *scene {
+	s := begin(t, "atomopay", payment.Registered).after(time.Minute).says("paid", payment.StatusPaid, 123456).delivers()
+	s.after(time.Hour).says("refunded", payment.StatusRefunded, 123456)
+	s.after(time.Second).note(payment.TokenRevoked, payment.SourceSystem, "reason", "refunded")
+	return s.after(time.Hour).says("paid", payment.StatusPaid, 123456)
 }
 
 func TestTell_golden(t *testing.T) {

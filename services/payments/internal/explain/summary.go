@@ -11,16 +11,24 @@ func (t *teller) summary() string {
 	s := &t.Sale
 	switch {
 	case s.State == payment.NeedsReview:
-		head += t.say("em revisão[, porque {reason:review}]. Nada foi perdido e nada é entregue antes de alguém decidir.",
-			"under review[, because {reason:review}]. Nothing was lost, and nothing is delivered before somebody decides.", t.review())
+		head += t.say("em revisão[, porque {reason:review}]. ", "under review[, because {reason:review}]. ", t.review())
+		if s.DeliveredEver {
+			head += t.say("Nada foi perdido, e o link já entregue só volta a abrir se alguém aceitar.", "Nothing was lost, and the link that was delivered opens again only when somebody accepts.")
+		} else {
+			head += t.say("Nada foi perdido e nada é entregue antes de alguém decidir.", "Nothing was lost, and nothing is delivered before somebody decides.")
+		}
 		return sentences(head, t.away())
 	case s.State == payment.Paid:
 		return sentences(head+t.paid(), t.delivered(), t.doubt(), t.away())
 	case s.State == payment.Pending:
 		return sentences(head+t.pending(), t.away())
 	case s.State == payment.Cancelled && s.ReviewReason != "":
-		head += t.say("recusada por uma pessoa na revisão[ ({reason:review})]; nada foi entregue.",
-			"refused by a person in review[ ({reason:review})]; nothing was delivered.", t.review())
+		head += t.say("recusada por uma pessoa na revisão[ ({reason:review})]; ", "refused by a person in review[ ({reason:review})]; ", t.review())
+		if s.DeliveredEver {
+			head += t.say("o link entregue antes continua fechado.", "the link that was delivered before stays closed.")
+		} else {
+			head += t.say("nada foi entregue.", "nothing was delivered.")
+		}
 		return sentences(head, t.away())
 	}
 	return sentences(head+t.over(), t.doubt(), t.away())
