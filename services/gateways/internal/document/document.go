@@ -45,7 +45,7 @@ const (
 
 type node struct {
 	kind           Kind
-	escaped        bool // the key holds a backslash
+	escaped        bool // the key is not spelled by its bytes: a backslash, or wrong UTF-8
 	keyAt, keyEnd  int32
 	from, to       int32
 	next, firstKid int32 // 0 means none: node 0 is the root and nobody's sibling
@@ -195,7 +195,7 @@ func (v Value) Key() string {
 	return string(v.t.src[n.keyAt:n.keyEnd])
 }
 
-// RawKey is Key as it was sent, without its quotes and without a copy; plain is false when it holds escapes.
+// RawKey is Key as it was sent, without its quotes and without a copy; plain is false when it holds escapes or wrong UTF-8.
 func (v Value) RawKey() (raw []byte, plain bool) {
 	if v.t == nil {
 		return nil, false

@@ -86,6 +86,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"a":[1,-2.5e3,"\ud83d\ude00",null,{"":""}],"a":true}`))
 	f.Add([]byte(`"\u0000\\"`))
 	f.Add([]byte("\"\x97\x8b\""))
+	f.Add([]byte("{\"\x9f\":true}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		doc, err := document.Parse(body)
 		if err != nil {

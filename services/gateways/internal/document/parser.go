@@ -1,5 +1,7 @@
 package document
 
+import "unicode/utf8"
+
 // parser builds the tree of a text that json.Valid has already accepted, so it has no syntax errors to report.
 type parser struct {
 	t   *tree
@@ -64,6 +66,7 @@ func (p *parser) members(me int, end byte) bool {
 			keyAt = p.pos + 1
 			escaped = p.text()
 			keyEnd = p.pos - 1
+			escaped = escaped || !utf8.Valid(p.t.src[keyAt:keyEnd])
 			p.space()
 			p.pos++ // the colon
 		}
