@@ -3,6 +3,7 @@ package notifier_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,24 @@ func contractIdempotent(t *testing.T, c notifierv1.NotifierServiceClient) {
 	if err != nil || len(found.GetPaymentIds()) != 1 {
 		t.Errorf("another merchant is told of what is not its own: %v, %v", found, err)
 	}
+	wanted := &notifierv1.FindUnrecordedRequest{Sales: []*notifierv1.Recorded{{PaymentId: message.GetPaymentId(), Keys: []string{message.GetKey(), "owner:99"}, Access: true},
+		{PaymentId: event.GetPaymentId(), Keys: []string{event.GetKey()}}}}
+	missing, err := c.FindUnrecorded(as(t, merchant), wanted)
+	var said []string
+	for _, u := range missing.GetUnrecorded() {
+		said = append(said, u.GetPaymentId()+" "+u.GetKind()+" "+u.GetKey())
+	}
+	slices.Sort(said)
+	if want := []string{message.GetPaymentId() + " access ", message.GetPaymentId() + " notice owner:99"}; err != nil || !slices.Equal(said, want) {
+		t.Errorf("unrecorded: %q, %v; want %q", said, err, want)
+	}
+	missing, err = c.FindUnrecorded(as(t, uuid.NewString()), wanted)
+	if err != nil || len(missing.GetUnrecorded()) != 4 {
+		t.Errorf("another merchant has recorded nothing of it: %v, %v", missing, err)
+	}
+	if _, err := c.FindUnrecorded(as(t, merchant), &notifierv1.FindUnrecordedRequest{}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("nothing asked: %v", err)
+	}
 }
 
 func contractTenancy(t *testing.T, c notifierv1.NotifierServiceClient) {
@@ -90,6 +109,10 @@ func contractTenancy(t *testing.T, c notifierv1.NotifierServiceClient) {
 		},
 		"FindUntold": func(ctx context.Context) error {
 			_, err := c.FindUntold(ctx, &notifierv1.FindUntoldRequest{MerchantId: mine, PaymentIds: []string{message.GetPaymentId()}})
+			return err
+		},
+		"FindUnrecorded": func(ctx context.Context) error {
+			_, err := c.FindUnrecorded(ctx, &notifierv1.FindUnrecordedRequest{MerchantId: mine, Sales: []*notifierv1.Recorded{{PaymentId: message.GetPaymentId()}}})
 			return err
 		},
 		"PutBot": func(ctx context.Context) error {

@@ -189,3 +189,35 @@ func (f *Fake) FindUntold(ctx context.Context, r *notifierv1.FindUntoldRequest) 
 	})
 	return out, nil
 }
+
+// FindUnrecorded says what was never recorded. Nothing is ever stuck here.
+func (f *Fake) FindUnrecorded(ctx context.Context, r *notifierv1.FindUnrecordedRequest) (*notifierv1.FindUnrecordedResponse, error) {
+	if err := f.enter(ctx, "FindUnrecorded"); err != nil {
+		return nil, err
+	}
+	merchant, err := auth.From(ctx).Merchant(r.GetMerchantId())
+	if err != nil {
+		return nil, err
+	}
+	var fields rpcerr.Fields
+	fields.Require(len(r.GetSales()) > 0 && len(r.GetSales()) <= 500, "sales", "1 to 500 sales")
+	if err := fields.Err(); err != nil {
+		return nil, err
+	}
+	out := &notifierv1.FindUnrecordedResponse{}
+	f.locked(func() {
+		for _, sale := range r.GetSales() {
+			for _, key := range sale.GetKeys() {
+				if f.byKey[merchant+"/"+sale.GetPaymentId()+"/"+key] == nil {
+					out.Unrecorded = append(out.Unrecorded, &notifierv1.Unrecorded{PaymentId: sale.GetPaymentId(), Kind: "notice", Key: key})
+				}
+			}
+		}
+	})
+	for _, sale := range r.GetSales() {
+		if _, err := f.access.find(ctx, merchant, sale.GetPaymentId()); sale.GetAccess() && err != nil {
+			out.Unrecorded = append(out.Unrecorded, &notifierv1.Unrecorded{PaymentId: sale.GetPaymentId(), Kind: "access"})
+		}
+	}
+	return out, nil
+}

@@ -519,6 +519,235 @@ func (x *FindUntoldResponse) GetPaymentIds() []string {
 	return nil
 }
 
+// FindUnrecordedRequest names sales and what must be recorded of each.
+type FindUnrecordedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	MerchantId string `protobuf:"bytes,1,opt,name=merchant_id,json=merchantId,proto3" json:"merchant_id,omitempty"`
+	// 1 to 500.
+	Sales         []*Recorded `protobuf:"bytes,2,rep,name=sales,proto3" json:"sales,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnrecordedRequest) Reset() {
+	*x = FindUnrecordedRequest{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnrecordedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnrecordedRequest) ProtoMessage() {}
+
+func (x *FindUnrecordedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnrecordedRequest.ProtoReflect.Descriptor instead.
+func (*FindUnrecordedRequest) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FindUnrecordedRequest) GetMerchantId() string {
+	if x != nil {
+		return x.MerchantId
+	}
+	return ""
+}
+
+func (x *FindUnrecordedRequest) GetSales() []*Recorded {
+	if x != nil {
+		return x.Sales
+	}
+	return nil
+}
+
+// Recorded is what must be there of one sale.
+type Recorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	PaymentId string `protobuf:"bytes,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// The keys that it was told under, to whomever; at most 1000.
+	Keys []string `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Whether its buyer was granted access to a group.
+	Access        bool `protobuf:"varint,3,opt,name=access,proto3" json:"access,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recorded) Reset() {
+	*x = Recorded{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recorded) ProtoMessage() {}
+
+func (x *Recorded) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
+func (*Recorded) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Recorded) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *Recorded) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Recorded) GetAccess() bool {
+	if x != nil {
+		return x.Access
+	}
+	return false
+}
+
+// FindUnrecordedResponse is what is not there.
+type FindUnrecordedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In no particular order; empty: everything is there and nothing is stuck.
+	Unrecorded    []*Unrecorded `protobuf:"bytes,1,rep,name=unrecorded,proto3" json:"unrecorded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindUnrecordedResponse) Reset() {
+	*x = FindUnrecordedResponse{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindUnrecordedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindUnrecordedResponse) ProtoMessage() {}
+
+func (x *FindUnrecordedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindUnrecordedResponse.ProtoReflect.Descriptor instead.
+func (*FindUnrecordedResponse) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FindUnrecordedResponse) GetUnrecorded() []*Unrecorded {
+	if x != nil {
+		return x.Unrecorded
+	}
+	return nil
+}
+
+// Unrecorded is one thing that is not there, or that nothing leads on.
+type Unrecorded struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PaymentId string                 `protobuf:"bytes,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// "notice" (nothing was recorded under key), "access" (none was granted), "message_stuck" (a message waits, and no queue has it),
+	// "access_stuck" (an access has an end, and nothing will end it).
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Of a notice or message.
+	Key           string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unrecorded) Reset() {
+	*x = Unrecorded{}
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unrecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unrecorded) ProtoMessage() {}
+
+func (x *Unrecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unrecorded.ProtoReflect.Descriptor instead.
+func (*Unrecorded) Descriptor() ([]byte, []int) {
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Unrecorded) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *Unrecorded) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Unrecorded) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // PutBotRequest sets a bot.
 type PutBotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -545,7 +774,7 @@ type PutBotRequest struct {
 
 func (x *PutBotRequest) Reset() {
 	*x = PutBotRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +786,7 @@ func (x *PutBotRequest) String() string {
 func (*PutBotRequest) ProtoMessage() {}
 
 func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[8]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +799,7 @@ func (x *PutBotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotRequest.ProtoReflect.Descriptor instead.
 func (*PutBotRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{8}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PutBotRequest) GetMerchantId() string {
@@ -639,7 +868,7 @@ type PutBotResponse struct {
 
 func (x *PutBotResponse) Reset() {
 	*x = PutBotResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +880,7 @@ func (x *PutBotResponse) String() string {
 func (*PutBotResponse) ProtoMessage() {}
 
 func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[9]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +893,7 @@ func (x *PutBotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBotResponse.ProtoReflect.Descriptor instead.
 func (*PutBotResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{9}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PutBotResponse) GetBotId() string {
@@ -708,7 +937,7 @@ type CreateStreamTicketRequest struct {
 
 func (x *CreateStreamTicketRequest) Reset() {
 	*x = CreateStreamTicketRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +949,7 @@ func (x *CreateStreamTicketRequest) String() string {
 func (*CreateStreamTicketRequest) ProtoMessage() {}
 
 func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[10]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +962,7 @@ func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketRequest.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{10}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateStreamTicketRequest) GetMerchantId() string {
@@ -763,7 +992,7 @@ type CreateStreamTicketResponse struct {
 
 func (x *CreateStreamTicketResponse) Reset() {
 	*x = CreateStreamTicketResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +1004,7 @@ func (x *CreateStreamTicketResponse) String() string {
 func (*CreateStreamTicketResponse) ProtoMessage() {}
 
 func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[11]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +1017,7 @@ func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketResponse.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{11}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreateStreamTicketResponse) GetTicket() string {
@@ -816,7 +1045,7 @@ type GetHealthRequest struct {
 
 func (x *GetHealthRequest) Reset() {
 	*x = GetHealthRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1057,7 @@ func (x *GetHealthRequest) String() string {
 func (*GetHealthRequest) ProtoMessage() {}
 
 func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[12]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1070,7 @@ func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetHealthRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{12}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetHealthRequest) GetMerchantId() string {
@@ -883,7 +1112,7 @@ type GetHealthResponse struct {
 
 func (x *GetHealthResponse) Reset() {
 	*x = GetHealthResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +1124,7 @@ func (x *GetHealthResponse) String() string {
 func (*GetHealthResponse) ProtoMessage() {}
 
 func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[13]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +1137,7 @@ func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthResponse.ProtoReflect.Descriptor instead.
 func (*GetHealthResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{13}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetHealthResponse) GetQueued() int64 {
@@ -1020,7 +1249,7 @@ type FollowOutcomesRequest struct {
 
 func (x *FollowOutcomesRequest) Reset() {
 	*x = FollowOutcomesRequest{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1032,7 +1261,7 @@ func (x *FollowOutcomesRequest) String() string {
 func (*FollowOutcomesRequest) ProtoMessage() {}
 
 func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[14]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1045,7 +1274,7 @@ func (x *FollowOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{14}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FollowOutcomesRequest) GetCursor() string {
@@ -1068,7 +1297,7 @@ type FollowOutcomesResponse struct {
 
 func (x *FollowOutcomesResponse) Reset() {
 	*x = FollowOutcomesResponse{}
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1309,7 @@ func (x *FollowOutcomesResponse) String() string {
 func (*FollowOutcomesResponse) ProtoMessage() {}
 
 func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[15]
+	mi := &file_baixa_notifier_v1_notifier_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1322,7 @@ func (x *FollowOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*FollowOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{15}
+	return file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FollowOutcomesResponse) GetOutcomes() []*Outcome {
@@ -1149,7 +1378,26 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"paymentIds\"5\n" +
 	"\x12FindUntoldResponse\x12\x1f\n" +
 	"\vpayment_ids\x18\x01 \x03(\tR\n" +
-	"paymentIds\"\xe1\x01\n" +
+	"paymentIds\"k\n" +
+	"\x15FindUnrecordedRequest\x12\x1f\n" +
+	"\vmerchant_id\x18\x01 \x01(\tR\n" +
+	"merchantId\x121\n" +
+	"\x05sales\x18\x02 \x03(\v2\x1b.baixa.notifier.v1.RecordedR\x05sales\"U\n" +
+	"\bRecorded\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\tR\x04keys\x12\x16\n" +
+	"\x06access\x18\x03 \x01(\bR\x06access\"W\n" +
+	"\x16FindUnrecordedResponse\x12=\n" +
+	"\n" +
+	"unrecorded\x18\x01 \x03(\v2\x1d.baixa.notifier.v1.UnrecordedR\n" +
+	"unrecorded\"Q\n" +
+	"\n" +
+	"Unrecorded\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\"\xe1\x01\n" +
 	"\rPutBotRequest\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12\x15\n" +
@@ -1197,13 +1445,14 @@ const file_baixa_notifier_v1_notifier_service_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\"h\n" +
 	"\x16FollowOutcomesResponse\x126\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x1a.baixa.notifier.v1.OutcomeR\boutcomes\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xd0\x06\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor2\xb7\a\n" +
 	"\x0fNotifierService\x12M\n" +
 	"\x06Notify\x12 .baixa.notifier.v1.NotifyRequest\x1a!.baixa.notifier.v1.NotifyResponse\x12\\\n" +
 	"\vBatchNotify\x12%.baixa.notifier.v1.BatchNotifyRequest\x1a&.baixa.notifier.v1.BatchNotifyResponse\x12k\n" +
 	"\x10GetNotifications\x12*.baixa.notifier.v1.GetNotificationsRequest\x1a+.baixa.notifier.v1.GetNotificationsResponse\x12Y\n" +
 	"\n" +
-	"FindUntold\x12$.baixa.notifier.v1.FindUntoldRequest\x1a%.baixa.notifier.v1.FindUntoldResponse\x12t\n" +
+	"FindUntold\x12$.baixa.notifier.v1.FindUntoldRequest\x1a%.baixa.notifier.v1.FindUntoldResponse\x12e\n" +
+	"\x0eFindUnrecorded\x12(.baixa.notifier.v1.FindUnrecordedRequest\x1a).baixa.notifier.v1.FindUnrecordedResponse\x12t\n" +
 	"\x06PutBot\x12 .baixa.notifier.v1.PutBotRequest\x1a!.baixa.notifier.v1.PutBotResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/bots/{bot_id}/telegram\x12\x90\x01\n" +
 	"\x12CreateStreamTicket\x12,.baixa.notifier.v1.CreateStreamTicketRequest\x1a-.baixa.notifier.v1.CreateStreamTicketResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/stream/tickets\x12V\n" +
 	"\tGetHealth\x12#.baixa.notifier.v1.GetHealthRequest\x1a$.baixa.notifier.v1.GetHealthResponse\x12g\n" +
@@ -1221,7 +1470,7 @@ func file_baixa_notifier_v1_notifier_service_proto_rawDescGZIP() []byte {
 	return file_baixa_notifier_v1_notifier_service_proto_rawDescData
 }
 
-var file_baixa_notifier_v1_notifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_baixa_notifier_v1_notifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_baixa_notifier_v1_notifier_service_proto_goTypes = []any{
 	(*NotifyRequest)(nil),              // 0: baixa.notifier.v1.NotifyRequest
 	(*NotifyResponse)(nil),             // 1: baixa.notifier.v1.NotifyResponse
@@ -1231,54 +1480,62 @@ var file_baixa_notifier_v1_notifier_service_proto_goTypes = []any{
 	(*GetNotificationsResponse)(nil),   // 5: baixa.notifier.v1.GetNotificationsResponse
 	(*FindUntoldRequest)(nil),          // 6: baixa.notifier.v1.FindUntoldRequest
 	(*FindUntoldResponse)(nil),         // 7: baixa.notifier.v1.FindUntoldResponse
-	(*PutBotRequest)(nil),              // 8: baixa.notifier.v1.PutBotRequest
-	(*PutBotResponse)(nil),             // 9: baixa.notifier.v1.PutBotResponse
-	(*CreateStreamTicketRequest)(nil),  // 10: baixa.notifier.v1.CreateStreamTicketRequest
-	(*CreateStreamTicketResponse)(nil), // 11: baixa.notifier.v1.CreateStreamTicketResponse
-	(*GetHealthRequest)(nil),           // 12: baixa.notifier.v1.GetHealthRequest
-	(*GetHealthResponse)(nil),          // 13: baixa.notifier.v1.GetHealthResponse
-	(*FollowOutcomesRequest)(nil),      // 14: baixa.notifier.v1.FollowOutcomesRequest
-	(*FollowOutcomesResponse)(nil),     // 15: baixa.notifier.v1.FollowOutcomesResponse
-	(*BuyerMessage)(nil),               // 16: baixa.notifier.v1.BuyerMessage
-	(*OwnerEvent)(nil),                 // 17: baixa.notifier.v1.OwnerEvent
-	(*OwnerMessage)(nil),               // 18: baixa.notifier.v1.OwnerMessage
-	(*Notification)(nil),               // 19: baixa.notifier.v1.Notification
-	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
-	(*Outcome)(nil),                    // 21: baixa.notifier.v1.Outcome
+	(*FindUnrecordedRequest)(nil),      // 8: baixa.notifier.v1.FindUnrecordedRequest
+	(*Recorded)(nil),                   // 9: baixa.notifier.v1.Recorded
+	(*FindUnrecordedResponse)(nil),     // 10: baixa.notifier.v1.FindUnrecordedResponse
+	(*Unrecorded)(nil),                 // 11: baixa.notifier.v1.Unrecorded
+	(*PutBotRequest)(nil),              // 12: baixa.notifier.v1.PutBotRequest
+	(*PutBotResponse)(nil),             // 13: baixa.notifier.v1.PutBotResponse
+	(*CreateStreamTicketRequest)(nil),  // 14: baixa.notifier.v1.CreateStreamTicketRequest
+	(*CreateStreamTicketResponse)(nil), // 15: baixa.notifier.v1.CreateStreamTicketResponse
+	(*GetHealthRequest)(nil),           // 16: baixa.notifier.v1.GetHealthRequest
+	(*GetHealthResponse)(nil),          // 17: baixa.notifier.v1.GetHealthResponse
+	(*FollowOutcomesRequest)(nil),      // 18: baixa.notifier.v1.FollowOutcomesRequest
+	(*FollowOutcomesResponse)(nil),     // 19: baixa.notifier.v1.FollowOutcomesResponse
+	(*BuyerMessage)(nil),               // 20: baixa.notifier.v1.BuyerMessage
+	(*OwnerEvent)(nil),                 // 21: baixa.notifier.v1.OwnerEvent
+	(*OwnerMessage)(nil),               // 22: baixa.notifier.v1.OwnerMessage
+	(*Notification)(nil),               // 23: baixa.notifier.v1.Notification
+	(*timestamppb.Timestamp)(nil),      // 24: google.protobuf.Timestamp
+	(*Outcome)(nil),                    // 25: baixa.notifier.v1.Outcome
 }
 var file_baixa_notifier_v1_notifier_service_proto_depIdxs = []int32{
-	16, // 0: baixa.notifier.v1.NotifyRequest.buyer_message:type_name -> baixa.notifier.v1.BuyerMessage
-	17, // 1: baixa.notifier.v1.NotifyRequest.owner_event:type_name -> baixa.notifier.v1.OwnerEvent
-	18, // 2: baixa.notifier.v1.NotifyRequest.owner_message:type_name -> baixa.notifier.v1.OwnerMessage
-	19, // 3: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
+	20, // 0: baixa.notifier.v1.NotifyRequest.buyer_message:type_name -> baixa.notifier.v1.BuyerMessage
+	21, // 1: baixa.notifier.v1.NotifyRequest.owner_event:type_name -> baixa.notifier.v1.OwnerEvent
+	22, // 2: baixa.notifier.v1.NotifyRequest.owner_message:type_name -> baixa.notifier.v1.OwnerMessage
+	23, // 3: baixa.notifier.v1.NotifyResponse.notification:type_name -> baixa.notifier.v1.Notification
 	0,  // 4: baixa.notifier.v1.BatchNotifyRequest.requests:type_name -> baixa.notifier.v1.NotifyRequest
 	1,  // 5: baixa.notifier.v1.BatchNotifyResponse.responses:type_name -> baixa.notifier.v1.NotifyResponse
-	19, // 6: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
-	20, // 7: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
-	20, // 8: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 9: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
-	21, // 10: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
-	0,  // 11: baixa.notifier.v1.NotifierService.Notify:input_type -> baixa.notifier.v1.NotifyRequest
-	2,  // 12: baixa.notifier.v1.NotifierService.BatchNotify:input_type -> baixa.notifier.v1.BatchNotifyRequest
-	4,  // 13: baixa.notifier.v1.NotifierService.GetNotifications:input_type -> baixa.notifier.v1.GetNotificationsRequest
-	6,  // 14: baixa.notifier.v1.NotifierService.FindUntold:input_type -> baixa.notifier.v1.FindUntoldRequest
-	8,  // 15: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
-	10, // 16: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
-	12, // 17: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
-	14, // 18: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
-	1,  // 19: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
-	3,  // 20: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
-	5,  // 21: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
-	7,  // 22: baixa.notifier.v1.NotifierService.FindUntold:output_type -> baixa.notifier.v1.FindUntoldResponse
-	9,  // 23: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
-	11, // 24: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
-	13, // 25: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
-	15, // 26: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	23, // 6: baixa.notifier.v1.GetNotificationsResponse.notifications:type_name -> baixa.notifier.v1.Notification
+	9,  // 7: baixa.notifier.v1.FindUnrecordedRequest.sales:type_name -> baixa.notifier.v1.Recorded
+	11, // 8: baixa.notifier.v1.FindUnrecordedResponse.unrecorded:type_name -> baixa.notifier.v1.Unrecorded
+	24, // 9: baixa.notifier.v1.PutBotResponse.updated_at:type_name -> google.protobuf.Timestamp
+	24, // 10: baixa.notifier.v1.CreateStreamTicketResponse.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 11: baixa.notifier.v1.GetHealthResponse.oldest_queued_at:type_name -> google.protobuf.Timestamp
+	25, // 12: baixa.notifier.v1.FollowOutcomesResponse.outcomes:type_name -> baixa.notifier.v1.Outcome
+	0,  // 13: baixa.notifier.v1.NotifierService.Notify:input_type -> baixa.notifier.v1.NotifyRequest
+	2,  // 14: baixa.notifier.v1.NotifierService.BatchNotify:input_type -> baixa.notifier.v1.BatchNotifyRequest
+	4,  // 15: baixa.notifier.v1.NotifierService.GetNotifications:input_type -> baixa.notifier.v1.GetNotificationsRequest
+	6,  // 16: baixa.notifier.v1.NotifierService.FindUntold:input_type -> baixa.notifier.v1.FindUntoldRequest
+	8,  // 17: baixa.notifier.v1.NotifierService.FindUnrecorded:input_type -> baixa.notifier.v1.FindUnrecordedRequest
+	12, // 18: baixa.notifier.v1.NotifierService.PutBot:input_type -> baixa.notifier.v1.PutBotRequest
+	14, // 19: baixa.notifier.v1.NotifierService.CreateStreamTicket:input_type -> baixa.notifier.v1.CreateStreamTicketRequest
+	16, // 20: baixa.notifier.v1.NotifierService.GetHealth:input_type -> baixa.notifier.v1.GetHealthRequest
+	18, // 21: baixa.notifier.v1.NotifierService.FollowOutcomes:input_type -> baixa.notifier.v1.FollowOutcomesRequest
+	1,  // 22: baixa.notifier.v1.NotifierService.Notify:output_type -> baixa.notifier.v1.NotifyResponse
+	3,  // 23: baixa.notifier.v1.NotifierService.BatchNotify:output_type -> baixa.notifier.v1.BatchNotifyResponse
+	5,  // 24: baixa.notifier.v1.NotifierService.GetNotifications:output_type -> baixa.notifier.v1.GetNotificationsResponse
+	7,  // 25: baixa.notifier.v1.NotifierService.FindUntold:output_type -> baixa.notifier.v1.FindUntoldResponse
+	10, // 26: baixa.notifier.v1.NotifierService.FindUnrecorded:output_type -> baixa.notifier.v1.FindUnrecordedResponse
+	13, // 27: baixa.notifier.v1.NotifierService.PutBot:output_type -> baixa.notifier.v1.PutBotResponse
+	15, // 28: baixa.notifier.v1.NotifierService.CreateStreamTicket:output_type -> baixa.notifier.v1.CreateStreamTicketResponse
+	17, // 29: baixa.notifier.v1.NotifierService.GetHealth:output_type -> baixa.notifier.v1.GetHealthResponse
+	19, // 30: baixa.notifier.v1.NotifierService.FollowOutcomes:output_type -> baixa.notifier.v1.FollowOutcomesResponse
+	22, // [22:31] is the sub-list for method output_type
+	13, // [13:22] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_baixa_notifier_v1_notifier_service_proto_init() }
@@ -1298,7 +1555,7 @@ func file_baixa_notifier_v1_notifier_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_baixa_notifier_v1_notifier_service_proto_rawDesc), len(file_baixa_notifier_v1_notifier_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	NotifierService_BatchNotify_FullMethodName        = "/baixa.notifier.v1.NotifierService/BatchNotify"
 	NotifierService_GetNotifications_FullMethodName   = "/baixa.notifier.v1.NotifierService/GetNotifications"
 	NotifierService_FindUntold_FullMethodName         = "/baixa.notifier.v1.NotifierService/FindUntold"
+	NotifierService_FindUnrecorded_FullMethodName     = "/baixa.notifier.v1.NotifierService/FindUnrecorded"
 	NotifierService_PutBot_FullMethodName             = "/baixa.notifier.v1.NotifierService/PutBot"
 	NotifierService_CreateStreamTicket_FullMethodName = "/baixa.notifier.v1.NotifierService/CreateStreamTicket"
 	NotifierService_GetHealth_FullMethodName          = "/baixa.notifier.v1.NotifierService/GetHealth"
@@ -47,6 +48,9 @@ type NotifierServiceClient interface {
 	// FindUntold says of which of up to 500 sales of one merchant no buyer's delivery message was recorded. It changes nothing; for proofs
 	// over many sales. Codes: INVALID_ARGUMENT.
 	FindUntold(ctx context.Context, in *FindUntoldRequest, opts ...grpc.CallOption) (*FindUntoldResponse, error)
+	// FindUnrecorded says what of up to 500 sales of one merchant was never recorded here although it had to be, and what was recorded and
+	// waits for nobody. It changes nothing; for proofs over many sales. Codes: INVALID_ARGUMENT.
+	FindUnrecorded(ctx context.Context, in *FindUnrecordedRequest, opts ...grpc.CallOption) (*FindUnrecordedResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
 	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
@@ -103,6 +107,16 @@ func (c *notifierServiceClient) FindUntold(ctx context.Context, in *FindUntoldRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FindUntoldResponse)
 	err := c.cc.Invoke(ctx, NotifierService_FindUntold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierServiceClient) FindUnrecorded(ctx context.Context, in *FindUnrecordedRequest, opts ...grpc.CallOption) (*FindUnrecordedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindUnrecordedResponse)
+	err := c.cc.Invoke(ctx, NotifierService_FindUnrecorded_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +190,9 @@ type NotifierServiceServer interface {
 	// FindUntold says of which of up to 500 sales of one merchant no buyer's delivery message was recorded. It changes nothing; for proofs
 	// over many sales. Codes: INVALID_ARGUMENT.
 	FindUntold(context.Context, *FindUntoldRequest) (*FindUntoldResponse, error)
+	// FindUnrecorded says what of up to 500 sales of one merchant was never recorded here although it had to be, and what was recorded and
+	// waits for nobody. It changes nothing; for proofs over many sales. Codes: INVALID_ARGUMENT.
+	FindUnrecorded(context.Context, *FindUnrecordedRequest) (*FindUnrecordedResponse, error)
 	// PutBot sets a bot's Telegram token and texts. Idempotency key: (merchant_id, bot_id). A new token resumes a bot that
 	// Telegram refused, and what waits for it is sent. Codes: INVALID_ARGUMENT (a token that does not look like one, a
 	// template with unknown placeholders, named), FAILED_PRECONDITION (fallback_bot_id has no token yet).
@@ -209,6 +226,9 @@ func (UnimplementedNotifierServiceServer) GetNotifications(context.Context, *Get
 }
 func (UnimplementedNotifierServiceServer) FindUntold(context.Context, *FindUntoldRequest) (*FindUntoldResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FindUntold not implemented")
+}
+func (UnimplementedNotifierServiceServer) FindUnrecorded(context.Context, *FindUnrecordedRequest) (*FindUnrecordedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindUnrecorded not implemented")
 }
 func (UnimplementedNotifierServiceServer) PutBot(context.Context, *PutBotRequest) (*PutBotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutBot not implemented")
@@ -315,6 +335,24 @@ func _NotifierService_FindUntold_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NotifierService_FindUnrecorded_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindUnrecordedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServiceServer).FindUnrecorded(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifierService_FindUnrecorded_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServiceServer).FindUnrecorded(ctx, req.(*FindUnrecordedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NotifierService_PutBot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PutBotRequest)
 	if err := dec(in); err != nil {
@@ -402,6 +440,10 @@ var NotifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FindUntold",
 			Handler:    _NotifierService_FindUntold_Handler,
+		},
+		{
+			MethodName: "FindUnrecorded",
+			Handler:    _NotifierService_FindUnrecorded_Handler,
 		},
 		{
 			MethodName: "PutBot",

@@ -108,7 +108,7 @@ func (b *book) decide(p *page, e Entry, policy payment.Policy) {
 	}
 	b.announce(p, e.Event.Kind, details)
 	if e.Event.Kind == payment.ResendOrdered && e.Resend != nil {
-		b.enqueue(s, "resend:"+e.Resend.Key, KindResend, *e.Resend)
+		b.enqueue(s, ResendName(e.Resend.Key), KindResend, *e.Resend)
 	}
 	if e.Event.Kind == payment.TokenIssued && s.State != payment.Paid && !s.DeliveredElsewhere {
 		// The money went back while the link was being made; whoever closed links for that found none.
@@ -135,7 +135,7 @@ func (b *book) order(p *page, e payment.Effect) {
 			}
 		}
 	case payment.NotifyOwner:
-		b.enqueue(s, "owner:"+number, KindOwner, OwnerNews{Type: "payment_update", Status: s.State.String(), Detail: string(e.Notice), At: b.now})
+		b.enqueue(s, OwnerKey(s.EventCount), KindOwner, OwnerNews{Type: "payment_update", Status: s.State.String(), Detail: string(e.Notice), At: b.now})
 	case payment.PollAgain:
 		at := e.At
 		p.look.WantAt, p.asked, p.wanted = &at, true, true
@@ -145,32 +145,53 @@ func (b *book) order(p *page, e payment.Effect) {
 
 // announce tells the owner of what the leaves reported.
 func (b *book) announce(p *page, kind payment.Kind, details map[string]string) {
-	var news OwnerNews
-	switch kind {
-	case payment.MessageSent:
-		news = OwnerNews{Type: "delivery_sent", Status: "delivered"}
-	case payment.Opened:
-		news = OwnerNews{Type: "delivery_opened", Status: "opened"}
-	case payment.PurchaseSent:
-		news = OwnerNews{Type: "purchase_sent", Status: "sent"}
-	case payment.GroupLinkReady: // the page must show it; a delivery that is still to be made asks by itself
+	if kind == payment.GroupLinkReady { // the page must show it; a delivery that is still to be made asks by itself
 		b.enqueue(&p.sale, "group:"+strconv.Itoa(p.sale.EventCount), KindGroup, nil)
 		return
-	case payment.GroupJoined, payment.GroupExtended, payment.GroupEnded, payment.GroupRemoved, payment.GroupCancelled, payment.GroupRestored:
-		news = OwnerNews{Type: "access_update", Status: strings.TrimPrefix(string(kind), "group_"), Detail: details["reason"]}
-	case payment.AccessMissing:
-		if p.sale.Group != nil { // a page before its invite: GroupLate is the alert, when it stays like that
-			return
+	}
+	if news, ok := newsOf(kind, p.sale.Group != nil, details["reason"]); ok {
+		news.At = b.now
+		b.enqueue(&p.sale, OwnerKey(p.sale.EventCount), KindOwner, news)
+	}
+}
+
+// AnnouncedKinds lists the kinds of which the owner is told whatever was decided; AccessMissing is told of sales without a group only.
+func AnnouncedKinds() (out []payment.Kind) {
+	for _, m := range payment.Vocabulary() {
+		if Announced(m.Kind, false) {
+			out = append(out, m.Kind)
 		}
-		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
+	}
+	return out
+}
+
+// Announced reports whether the owner is told of an event of a kind whatever was decided; group says whether the sale gives a group.
+func Announced(kind payment.Kind, group bool) bool {
+	_, ok := newsOf(kind, group, "")
+	return ok
+}
+
+// newsOf is what the owner is told of an event that decides nothing.
+func newsOf(kind payment.Kind, group bool, reason string) (OwnerNews, bool) {
+	switch kind {
+	case payment.MessageSent:
+		return OwnerNews{Type: "delivery_sent", Status: "delivered"}, true
+	case payment.Opened:
+		return OwnerNews{Type: "delivery_opened", Status: "opened"}, true
+	case payment.PurchaseSent:
+		return OwnerNews{Type: "purchase_sent", Status: "sent"}, true
+	case payment.GroupJoined, payment.GroupExtended, payment.GroupEnded, payment.GroupRemoved, payment.GroupCancelled, payment.GroupRestored:
+		return OwnerNews{Type: "access_update", Status: strings.TrimPrefix(string(kind), "group_"), Detail: reason}, true
+	case payment.AccessMissing:
+		if group { // a page before its invite: GroupLate is the alert, when it stays like that
+			return OwnerNews{}, false
+		}
+		return OwnerNews{Type: "alert", Status: string(kind), Detail: reason}, true
 	case payment.MessageFailed, payment.MessageUnsure, payment.PurchaseFailed, payment.TokenFailed, payment.GroupFailed, payment.GroupLate,
 		payment.PixelPaused, payment.PixelMissing:
-		news = OwnerNews{Type: "alert", Status: string(kind), Detail: details["reason"]}
-	default:
-		return
+		return OwnerNews{Type: "alert", Status: string(kind), Detail: reason}, true
 	}
-	news.At = b.now
-	b.enqueue(&p.sale, "owner:"+strconv.Itoa(p.sale.EventCount), KindOwner, news)
+	return OwnerNews{}, false
 }
 
 func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/baixapay/baixa/services/payments/internal/payment"
@@ -19,7 +20,18 @@ const (
 )
 
 // EffectKinds lists the kinds that somebody carries out.
-func EffectKinds() []string { return []string{KindDeliver, KindOwner, KindRevoke, KindRestore} }
+func EffectKinds() []string {
+	return []string{KindDeliver, KindOwner, KindRevoke, KindRestore, KindGroup, KindResend}
+}
+
+// OwnerKey is the name of the effect that tells the owner of a sale's event by its number, and its idempotency key at notifier.
+func OwnerKey(number int) string { return "owner:" + strconv.Itoa(number) }
+
+// ResendName is the name of the effect of an order to send the link again.
+func ResendName(key string) string { return "resend:" + key }
+
+// ResendKey is the idempotency key at notifier of the message that such an order sends.
+func ResendKey(key string) string { return "delivery:" + key }
 
 // OwnerNews is the payload of KindOwner: what the owner is told.
 type OwnerNews struct {

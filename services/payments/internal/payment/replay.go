@@ -54,3 +54,16 @@ func (r Replayed) Replay(in Input) (next Replayed, ok bool) {
 	}
 	return r, true
 }
+
+// TellsOwner reports whether the owner is told when an input meets a sale in a state, by the state table alone.
+func TellsOwner(s State, in Input) bool {
+	if s < Pending || s >= stateEnd || in < 0 || in >= inputEnd {
+		return false
+	}
+	for _, o := range table[s][in].orders {
+		if o.Kind == NotifyOwner {
+			return true
+		}
+	}
+	return false
+}

@@ -32,15 +32,6 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Leaves say which of the sales, all of one merchant, the leaf knows nothing of; results may be nil. Both are asked about at most
-// 500 sales a call.
-type Leaves interface {
-	// Undelivered are those of which delivery has no link.
-	Undelivered(ctx context.Context, m payment.MerchantID, sales []payment.ID) ([]payment.ID, error)
-	// Untold are those of which notifier has no message to the buyer.
-	Untold(ctx context.Context, m payment.MerchantID, sales []payment.ID) ([]payment.ID, error)
-}
-
 // Found is one contradiction.
 type Found struct {
 	Kind       string

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // bench is a ledger on a real database whose history is proved, and edited by hand in between.
 type bench struct {
-	t        *testing.T
+	t        testing.TB
 	admin    *pgxpool.Pool
 	store    *store.Store
 	ledger   *ledger.Ledger
@@ -34,7 +34,7 @@ type bench struct {
 	n        int
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	db := pgtest.New(t, store.Schema)
 	pool := db.Pool(t, store.Schema)
@@ -110,10 +110,12 @@ func (b *bench) edit(statement string, args ...any) {
 	}
 }
 
-func (b *bench) prove() (Counts, []Found) {
+func (b *bench) prove() (Counts, []Found) { return b.proveWith(nil) }
+
+func (b *bench) proveWith(l Leaves) (Counts, []Found) {
 	b.t.Helper()
 	var all []Found
-	counts, err := Run(b.t.Context(), Config{Pool: b.store.Pool(), Now: func() time.Time { return b.now },
+	counts, err := Run(b.t.Context(), Config{Pool: b.store.Pool(), Leaves: l, Now: func() time.Time { return b.now },
 		Policy: func(_ payment.MerchantID, _ payment.AccountID, provider string) (payment.Policy, payment.PollPolicy) {
 			return payment.StandardPolicy(), payment.DefaultPolicy(provider)
 		}}, nil, func(f []Found, _ Counts) error { all = append(all, f...); return nil })
@@ -142,6 +144,45 @@ func TestRun_wholeHistoryIsProved(t *testing.T) {
 	}
 	if counts.Sales != 8 || counts.Events < 30 || counts.Deliveries != 5 || counts.Lines == 0 || counts.Looks == 0 || counts.Older != 0 {
 		t.Errorf("counts: %+v", counts)
+	}
+}
+
+// alert enqueues one alert to the owner.
+func (b *bench) alert() {
+	b.t.Helper()
+	err := pgx.BeginFunc(b.t.Context(), b.store.Pool(), func(tx pgx.Tx) error {
+		return store.InsertAlerts(b.t.Context(), tx, []store.Alert{{MerchantID: b.merchant, Kind: "disputed", Subject: "x", Item: json.RawMessage(`{}`)}}, b.now)
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Alerts wait, are claimed, and are told: all of it is proved.
+func TestRun_alertsAreCounted(t *testing.T) {
+	b := newBench(t)
+	for range 2 { // the second time it is a new alert of the same subject
+		b.alert()
+		b.alert() // the same one
+		for _, do := range []func(store.AlertBatch) error{
+			func(store.AlertBatch) error { return nil },
+			func(a store.AlertBatch) error { return b.store.PostponeAlerts(t.Context(), a, b.now) },
+			func(a store.AlertBatch) error { return b.store.FinishAlerts(t.Context(), a, b.now) },
+		} {
+			batches, err := b.store.ClaimAlerts(t.Context(), b.now, b.now, 10)
+			if err != nil || len(batches) != 1 {
+				t.Fatalf("claimed %v, %v", batches, err)
+			}
+			if _, found := b.prove(); len(found) > 0 {
+				t.Errorf("claimed: %v", found)
+			}
+			if err := do(batches[0]); err != nil {
+				t.Fatal(err)
+			}
+			if _, found := b.prove(); len(found) > 0 {
+				t.Errorf("after it: %v", found)
+			}
+		}
 	}
 }
 
@@ -225,6 +266,18 @@ func TestRun_findsEveryEdit(t *testing.T) {
 		}},
 		"look without sale": {"look_without_sale", func(b *bench, _, p store.Key) {
 			b.edit(`UPDATE looks SET payment_id = gen_random_uuid() WHERE payment_id = $1`, p.PaymentID)
+		}},
+		"alert removed": {"alert_lost", func(b *bench, s, _ store.Key) {
+			b.alert()
+			b.edit(`DELETE FROM alerts`)
+		}},
+		"alert in a batch that nobody sends": {"alert_lost", func(b *bench, s, _ store.Key) {
+			b.alert()
+			b.edit(`UPDATE alerts SET batch = gen_random_uuid()`)
+		}},
+		"lane of alerts removed": {"alert_lost", func(b *bench, s, _ store.Key) {
+			b.alert()
+			b.edit(`DELETE FROM alert_lanes`)
 		}},
 		"webhook that nothing reads": {"webhook_lost", func(b *bench, _, _ store.Key) {
 			b.edit(`INSERT INTO webhooks (id, provider, digest, body, due_at) VALUES (gen_random_uuid(), 'atomopay', 'a', 'x', NULL)`)
@@ -327,6 +380,10 @@ func (f forgetful) Untold(context.Context, payment.MerchantID, []payment.ID) ([]
 	return []payment.ID{f.message}, nil
 }
 
+func (f forgetful) Unrecorded(_ context.Context, _ payment.MerchantID, duties []Duty) ([]Unrecorded, error) {
+	return []Unrecorded{{duties[0].PaymentID, "access_stuck", ""}, {duties[0].PaymentID, "message_stuck", "delivery"}}, nil
+}
+
 func TestRun_asksTheLeaves(t *testing.T) {
 	b := newBench(t)
 	one, two := b.sold(), b.sold()
@@ -340,7 +397,8 @@ func TestRun_asksTheLeaves(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || counts.Asked != 2 || counts.Found["link_unknown"] != 1 || counts.Found["message_unknown"] != 1 {
+	if err != nil || counts.Asked != 2 || counts.Found["link_unknown"] != 1 || counts.Found["message_unknown"] != 1 ||
+		counts.Found["access_stuck"] != 1 || counts.Found["message_stuck"] != 1 {
 		t.Errorf("%+v %v", counts, err)
 	}
 	if all := strings.Join(texts, " "); !strings.Contains(all, "link_unknown "+one.PaymentID.String()) || !strings.Contains(all, "message_unknown "+two.PaymentID.String()) {

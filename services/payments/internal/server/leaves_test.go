@@ -78,6 +78,8 @@ type notifierLeaf struct {
 	health *notifierv1.GetHealthResponse
 	err    error
 	asked  []*notifierv1.NotifyRequest
+	duties []int  // how many sales each FindUnrecorded named
+	lost   string // the key that it does not know
 }
 
 func (n *notifierLeaf) Notify(ctx context.Context, r *notifierv1.NotifyRequest, _ ...grpc.CallOption) (*notifierv1.NotifyResponse, error) {
@@ -98,6 +100,22 @@ func (n *notifierLeaf) FindUntold(ctx context.Context, r *notifierv1.FindUntoldR
 		return nil, cmp.Or(n.err, err)
 	}
 	return &notifierv1.FindUntoldResponse{PaymentIds: r.GetPaymentIds()}, nil // nobody was told
+}
+
+func (n *notifierLeaf) FindUnrecorded(ctx context.Context, r *notifierv1.FindUnrecordedRequest, _ ...grpc.CallOption) (*notifierv1.FindUnrecordedResponse, error) {
+	if _, err := auth.From(ctx).Merchant(r.GetMerchantId()); cmp.Or(n.err, err) != nil {
+		return nil, cmp.Or(n.err, err)
+	}
+	n.duties = append(n.duties, len(r.GetSales()))
+	out := &notifierv1.FindUnrecordedResponse{}
+	for _, s := range r.GetSales() {
+		for _, key := range s.GetKeys() {
+			if n.lost == key {
+				out.Unrecorded = append(out.Unrecorded, &notifierv1.Unrecorded{PaymentId: s.GetPaymentId(), Kind: "notice", Key: key})
+			}
+		}
+	}
+	return out, nil
 }
 
 func (n *notifierLeaf) GetHealth(ctx context.Context, r *notifierv1.GetHealthRequest, _ ...grpc.CallOption) (*notifierv1.GetHealthResponse, error) {

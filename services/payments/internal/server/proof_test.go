@@ -10,6 +10,7 @@ import (
 
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
+	"github.com/baixapay/baixa/services/payments/internal/prove"
 )
 
 // proofStream keeps what is sent.
@@ -43,6 +44,16 @@ func TestLeaves_areAskedAboutManySalesACall(t *testing.T) {
 		t.Errorf("%d calls, %v, %v", calls, missing, err)
 	}
 	l := leaves{d.Server}
+	duties := make([]prove.Duty, 501)
+	for i := range duties {
+		duties[i] = prove.Duty{PaymentID: sales[i], Keys: []string{"owner:2", "owner:3"}}
+	}
+	leaf := d.Notifier.(*notifierLeaf)
+	leaf.lost = "owner:3"
+	lost, err := l.Unrecorded(d.one.ctx, payment.MerchantID{1}, duties)
+	if err != nil || len(leaf.duties) != 2 || leaf.duties[0] != 500 || len(lost) != 501 || lost[500] != (prove.Unrecorded{PaymentID: sales[500], Kind: "notice", Key: "owner:3"}) {
+		t.Errorf("%v calls, %d lost, %v", leaf.duties, len(lost), err)
+	}
 	for leaf, find := range map[string]func(context.Context, payment.MerchantID, []payment.ID) ([]payment.ID, error){"delivery": l.Undelivered, "notifier": l.Untold} {
 		if missing, err := find(d.one.ctx, payment.MerchantID{1}, sales[:2]); err != nil || len(missing) != 2 {
 			t.Errorf("%s knows nothing of them: %v, %v", leaf, missing, err)

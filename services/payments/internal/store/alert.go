@@ -111,12 +111,13 @@ type Alert struct {
 const insertAlerts = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS w (merchant_id, kind, subject, item)
-), lanes AS (
-    INSERT INTO alert_lanes (merchant_id, kind, due_at) SELECT DISTINCT merchant_id, kind, $5::timestamptz FROM given ORDER BY 1, 2
-    ON CONFLICT DO NOTHING
+), fresh AS (
+    INSERT INTO alerts (merchant_id, kind, subject, item) SELECT merchant_id, kind, subject, item::jsonb FROM given ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING RETURNING merchant_id, kind
 )
-INSERT INTO alerts (merchant_id, kind, subject, item) SELECT merchant_id, kind, subject, item::jsonb FROM given ORDER BY 1, 2, 3
-ON CONFLICT DO NOTHING`
+INSERT INTO alert_lanes AS l (merchant_id, kind, due_at, queued)
+SELECT merchant_id, kind, $5::timestamptz, count(*) FROM fresh GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (merchant_id, kind) DO UPDATE SET queued = l.queued + EXCLUDED.queued`
 
 // InsertAlerts enqueues alerts in the transaction that decides them.
 func InsertAlerts(ctx context.Context, tx pgx.Tx, alerts []Alert, now time.Time) error {
@@ -209,8 +210,8 @@ func (s *Store) ClaimAlerts(ctx context.Context, now, lease time.Time, limit int
 }
 
 const finishAlerts = `
-WITH told AS (DELETE FROM alerts WHERE merchant_id = $1 AND kind = $2 AND batch = $3)
-UPDATE alert_lanes SET batch = NULL, attempts = 0, due_at = $4 WHERE merchant_id = $1 AND kind = $2 AND batch = $3`
+WITH told AS (DELETE FROM alerts WHERE merchant_id = $1 AND kind = $2 AND batch = $3 RETURNING 1)
+UPDATE alert_lanes SET batch = NULL, attempts = 0, due_at = $4, told = told + (SELECT count(*) FROM told) WHERE merchant_id = $1 AND kind = $2 AND batch = $3`
 
 // FinishAlerts removes what was told; its lane is free again at next.
 func (s *Store) FinishAlerts(ctx context.Context, b AlertBatch, next time.Time) error {

@@ -149,6 +149,16 @@ SELECT e.merchant_id, e.payment_id, 'effect_unknown', 'nobody carries out the ef
 FROM effects e
 WHERE ($1::uuid IS NULL OR e.merchant_id = $1) AND e.kind <> ALL ($2::text[])
 UNION ALL
+SELECT l.merchant_id, NULL, 'alert_lost', 'of the kind ' || l.kind || ', ' || l.queued || ' alerts to the owner were ordered, ' || l.told
+       || ' are told and ' || w.waiting || ' wait'
+FROM alert_lanes l CROSS JOIN LATERAL (SELECT count(*) AS waiting FROM alerts a WHERE a.merchant_id = l.merchant_id AND a.kind = l.kind) w
+WHERE ($1::uuid IS NULL OR l.merchant_id = $1) AND l.queued > l.told + w.waiting
+UNION ALL
+SELECT a.merchant_id, NULL, 'alert_lost', 'the alert ' || a.subject || ' of the kind ' || a.kind || ' waits where nothing will tell it'
+FROM alerts a
+WHERE ($1::uuid IS NULL OR a.merchant_id = $1)
+  AND NOT EXISTS (SELECT 1 FROM alert_lanes l WHERE l.merchant_id = a.merchant_id AND l.kind = a.kind AND (a.batch IS NULL OR a.batch = l.batch))
+UNION ALL
 SELECT s.merchant_id, NULL, 'statistics_differ', 'the statistics have ' || s.metric || ' of ' || s.day || ', and the merchant has no sale'
 FROM statistics s
 WHERE ($1::uuid IS NULL OR s.merchant_id = $1) AND (s.count <> 0 OR s.centavos <> 0)
@@ -205,29 +215,4 @@ func ProvenCounts(ctx context.Context, tx pgx.Tx, m *payment.MerchantID) (webhoo
 		err = fmt.Errorf("count rows: %w", err)
 	}
 	return webhooks, effects, looks, rescheduling, err
-}
-
-// Handover is a sale of which a leaf was given something.
-type Handover struct {
-	Key
-	Link, Message bool
-}
-
-const handedOver = `
-SELECT p.merchant_id, p.id, p.token_issued_at IS NOT NULL, p.message IN ('queued', 'sent', 'maybe_sent')
-FROM payments p
-WHERE (p.merchant_id, p.id) > ($1, $2) AND ($3::uuid IS NULL OR p.merchant_id = $3) AND p.token_issued_at IS NOT NULL
-ORDER BY p.merchant_id, p.id LIMIT $4`
-
-// HandedOver returns the next sales behind a key that have a link.
-func (s *Store) HandedOver(ctx context.Context, after Key, m *payment.MerchantID, limit int) ([]Handover, error) {
-	rows, err := s.pool.Query(ctx, handedOver, after.MerchantID, after.PaymentID, m, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list what was handed over: %w", err)
-	}
-	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Handover])
-	if err != nil {
-		return nil, fmt.Errorf("list what was handed over: %w", err)
-	}
-	return out, nil
 }

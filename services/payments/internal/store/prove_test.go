@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,10 +51,14 @@ func TestProven_readsWhatIsThere(t *testing.T) {
 		}
 		return nil
 	})
-	handed, err := b.HandedOver(t.Context(), Key{}, nil, 10)
-	if err != nil || len(handed) != 1 || !handed[0].Link || !handed[0].Message || handed[0].Key != key(s) {
-		t.Errorf("handed over: %+v %v", handed, err)
-	}
+	b.must(func(ctx context.Context, tx pgx.Tx) error {
+		entrusted, err := EntrustedSales(ctx, tx, Key{}, nil, 10)
+		at := slices.IndexFunc(entrusted, func(e Entrusted) bool { return e.Key == key(s) })
+		if err != nil || at < 0 || !entrusted[at].Link || !entrusted[at].Message || entrusted[at].Group || len(entrusted[at].Effects) != 1 {
+			t.Errorf("entrusted: %+v %v", entrusted, err)
+		}
+		return err
+	})
 }
 
 func TestRebuildStatistics_fromTheHistory(t *testing.T) {

@@ -80,7 +80,7 @@ func (w *Worker) linkFor(ctx context.Context, s store.Sale, o ledger.ResendOrder
 // notifyAgain sends the message. Idempotency key: the payment and the order.
 func (w *Worker) notifyAgain(ctx context.Context, s store.Sale, o ledger.ResendOrder, url string) (*notifierv1.NotifyResponse, error) {
 	return w.Notifier.Notify(ctx, &notifierv1.NotifyRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(), BotId: s.BotID.String(),
-		Key: "delivery:" + o.Key, Traceparent: telemetry.Carrier(ctx),
+		Key: ledger.ResendKey(o.Key), Traceparent: telemetry.Carrier(ctx),
 		What: &notifierv1.NotifyRequest_BuyerMessage{BuyerMessage: &notifierv1.BuyerMessage{ChatId: s.TelegramID, ProductName: s.ProductName,
 			Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, Url: url, BuyerName: s.BuyerName}}})
 }
