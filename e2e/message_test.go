@@ -15,11 +15,11 @@ import (
 
 // messageStories are about Telegram and Meta on a bad day: the sale is settled whatever they do, and nobody is told twice.
 func messageStories() []story {
-	return []story{{"buyer blocked the bot", blockedBot}, {"Telegram limits the chat", limitedChat},
+	return append(alertStories(), []story{{"buyer blocked the bot", blockedBot}, {"Telegram limits the chat", limitedChat},
 		{"Telegram takes the message and does not answer", swallowedMessage}, {"Telegram is down for a while", telegramDown},
 		{"bot's token was revoked", revokedBot}, {"Meta is down for a while", metaDown},
 		{"Meta disagrees", metaDisagrees}, {"Meta refuses the token", metaRefusesToken}, {"buyer without Telegram", noChat},
-		{"owner is told by Telegram", ownerAlerts}}
+		{"owner is told by Telegram", ownerAlerts}}...)
 }
 
 // strikeChat puts a fault on what is sent to one buyer.

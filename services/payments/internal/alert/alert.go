@@ -25,12 +25,14 @@ const (
 	PurchaseFailed    Kind = "purchase_failed"
 	ProviderSilent    Kind = "provider_silent"
 	CredentialRefused Kind = "credential_refused"
+	WebhooksSilent    Kind = "webhooks_silent"
 	DailyDigest       Kind = "digest"
 )
 
 // Kinds lists them.
 func Kinds() []Kind {
-	return []Kind{SalePaid, NeedsReview, MoneyBack, BuyerUnreachable, LinkUndeliverable, PurchaseFailed, ProviderSilent, CredentialRefused, DailyDigest}
+	return []Kind{SalePaid, NeedsReview, MoneyBack, BuyerUnreachable, LinkUndeliverable, PurchaseFailed, ProviderSilent, CredentialRefused,
+		WebhooksSilent, DailyDigest}
 }
 
 // Known reports whether text names a kind.
@@ -82,6 +84,8 @@ func Of(kind, status, detail string) (k Kind, ok bool) {
 			return BuyerUnreachable, true
 		case payment.PurchaseFailed, payment.PixelPaused, payment.PixelMissing:
 			return PurchaseFailed, true
+		case payment.Kind(WebhooksSilent): // of an account, told with the sale that revealed it
+			return WebhooksSilent, true
 		}
 		return LinkUndeliverable, true
 	}

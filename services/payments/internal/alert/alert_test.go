@@ -69,6 +69,7 @@ func TestOf_whatIsWorthAMessage(t *testing.T) {
 		{"payment_update", "expired", "expired", ""}, {"delivery_sent", "delivered", "", ""},
 		{"alert", string(payment.MessageFailed), "blocked", BuyerUnreachable}, {"alert", string(payment.MessageUnsure), "timeout", BuyerUnreachable},
 		{"alert", string(payment.PurchaseFailed), "", PurchaseFailed}, {"alert", string(payment.TokenFailed), "invalid_request", LinkUndeliverable},
+		{"alert", "webhooks_silent", "atomopay: …", WebhooksSilent}, {"alert", string(payment.PixelPaused), "", PurchaseFailed}, {"alert", string(payment.PixelMissing), "", PurchaseFailed},
 	} {
 		if got, ok := Of(c.kind, c.status, c.detail); got != c.want || ok != (c.want != "") {
 			t.Errorf("%s %s %s: %q, %v", c.kind, c.status, c.detail, got, ok)
@@ -115,6 +116,34 @@ func TestCompose_buyersWhoMayHaveIt(t *testing.T) {
 	if _, body := Compose(wording.English, BuyerUnreachable, []Item{i}); !strings.Contains(body, "it may have arrived, Telegram did not answer in time; ask the buyer") ||
 		!strings.Contains(body, "/v1/payments/0198:resend") {
 		t.Errorf("got %q", body)
+	}
+}
+
+// What is told says what it is, also where several things share a kind, and so a message.
+func TestCompose_whatItsWordSays(t *testing.T) {
+	of := func(k payment.Kind, reason string) Item {
+		i := sale
+		i.Word, i.Reason, i.Bot = string(k), reason, "clube"
+		return i
+	}
+	for _, c := range []struct {
+		kind        Kind
+		items       []Item
+		title, line string
+	}{
+		{LinkUndeliverable, []Item{of(payment.AccessMissing, "no_access")}, "🔗 A paid sale without access for its buyer: R$ 19,90", ": the sale has neither an address nor a file"},
+		{LinkUndeliverable, []Item{of(payment.GroupFailed, "bot_not_admin")}, "👥 A buyer's access to the group needs you: R$ 19,90", ": the bot is no administrator of the group"},
+		{LinkUndeliverable, []Item{of(payment.GroupLate, "bot_not_admin")}, "🔗 A paid sale without access", "was not ready in time (the bot is no administrator"},
+		{LinkUndeliverable, []Item{of(payment.GroupFailed, "banned"), of(payment.AccessMissing, "no_access")}, "🔗 2 paid sales without access", ": the buyer is banned"},
+		{PurchaseFailed, []Item{of(payment.PixelPaused, "HTTP 400, code 190")}, "⏸️ A pixel is paused: Meta refuses its token", "bot clube: HTTP 400, code 190. Purchases wait"},
+		{PurchaseFailed, []Item{of(payment.PixelMissing, "")}, "📉 A bot sells without a pixel", "bot clube, at the sale R$ 19,90"},
+		{PurchaseFailed, []Item{of(payment.PixelMissing, ""), of(payment.PurchaseFailed, "x")}, "📉 Meta refused 2 Purchases", "bot clube, at the sale"},
+		{WebhooksSilent, []Item{of("webhooks_silent", "")}, "📪 The webhooks of Atomopay have stopped", "came by looks alone"},
+	} {
+		title, body := Compose(wording.English, c.kind, c.items)
+		if !strings.HasPrefix(title, c.title) || !strings.Contains(body, c.line) || strings.ContainsAny(title+body, "{}[]?") {
+			t.Errorf("got %q, %q; want %q and %q", title, body, c.title, c.line)
+		}
 	}
 }
 

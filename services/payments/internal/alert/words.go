@@ -62,6 +62,12 @@ var texts = map[Kind]words{
 		line: wording.Sentence{PT: salePT + "[: {reason:purchase}]", EN: saleEN + "[: {reason:purchase}]"},
 		todo: wording.Sentence{PT: "Confira o pixel e o token dele (POST /v1/pixels).", EN: "Check the pixel and its token (POST /v1/pixels)."},
 	},
+	WebhooksSilent: {
+		one:  wording.Sentence{PT: "📪 Os webhooks de {provider:provider} pararam", EN: "📪 The webhooks of {provider:provider} have stopped"},
+		many: wording.Sentence{PT: "📪 Webhooks que pararam", EN: "📪 Webhooks that have stopped"},
+		line: wording.Sentence{PT: "{provider:provider}: as últimas vendas pagas vieram só pelas consultas, que ficaram mais frequentes", EN: "{provider:provider}: the last sales that were paid came by looks alone, which are more frequent now"},
+		todo: wording.Sentence{PT: "Nada se perde. Confira o endereço de webhooks no painel do provedor.", EN: "Nothing is lost. Check the webhook address in the provider's panel."},
+	},
 	ProviderSilent: {
 		one:  wording.Sentence{PT: "🔕 {provider:provider} não responde", EN: "🔕 {provider:provider} does not answer"},
 		many: wording.Sentence{PT: "🔕 Provedores que não respondem", EN: "🔕 Providers that do not answer"},
@@ -78,8 +84,43 @@ var texts = map[Kind]words{
 	},
 }
 
-// unsure is the line of a message that may have arrived.
-var unsure = wording.Sentence{PT: salePT + ": pode ter chegado[, {reason:told}]; pergunte ao comprador", EN: saleEN + ": it may have arrived[, {reason:told}]; ask the buyer"}
+// turns are what things of a kind are called when their word says more than the kind; a title only when all in a message have that word.
+var turns = map[payment.Kind]words{
+	payment.MessageUnsure: {line: wording.Sentence{PT: salePT + ": pode ter chegado[, {reason:told}]; pergunte ao comprador", EN: saleEN + ": it may have arrived[, {reason:told}]; ask the buyer"}},
+	payment.AccessMissing: {line: wording.Sentence{PT: salePT + "[: {reason:access}]", EN: saleEN + "[: {reason:access}]"}},
+	payment.GroupLate:     {line: wording.Sentence{PT: salePT + ": o convite do grupo não ficou pronto a tempo[ ({reason:group})]", EN: saleEN + ": the group's invite was not ready in time[ ({reason:group})]"}},
+	payment.GroupFailed: {
+		one:  wording.Sentence{PT: "👥 O acesso de um comprador ao grupo precisa de você: {total:money}", EN: "👥 A buyer's access to the group needs you: {total:money}"},
+		many: wording.Sentence{PT: "👥 {n} acessos a grupos precisam de você: {total:money}", EN: "👥 {n} accesses to groups need you: {total:money}"},
+		line: wording.Sentence{PT: salePT + "[: {reason:group}]", EN: saleEN + "[: {reason:group}]"},
+		todo: wording.Sentence{PT: "O que fazer: `baixa explain {sample}`. Depois o acesso continua sozinho.", EN: "What to do: `baixa explain {sample}`. The access then goes on by itself."},
+	},
+	payment.PixelPaused: {
+		one:  wording.Sentence{PT: "⏸️ Pixel pausado: a Meta recusa o token dele", EN: "⏸️ A pixel is paused: Meta refuses its token"},
+		many: wording.Sentence{PT: "⏸️ {n} pixels pausados: a Meta recusa os tokens deles", EN: "⏸️ {n} pixels are paused: Meta refuses their tokens"},
+		line: wording.Sentence{PT: "bot {bot}[: {reason}]. Os Purchases esperam um token novo e nenhum se perde em 7 dias", EN: "bot {bot}[: {reason}]. Purchases wait for a new token, and none is lost within 7 days"},
+		todo: wording.Sentence{PT: "Cadastre um token novo do pixel (POST /v1/pixels): o que espera é enviado em seguida.", EN: "Put a new token of the pixel (POST /v1/pixels): what waits is sent right after."},
+	},
+	payment.PixelMissing: {
+		one:  wording.Sentence{PT: "📉 Um bot vende sem pixel: a Meta não fica sabendo das vendas", EN: "📉 A bot sells without a pixel: Meta does not learn of its sales"},
+		many: wording.Sentence{PT: "📉 {n} bots vendem sem pixel: a Meta não fica sabendo das vendas", EN: "📉 {n} bots sell without a pixel: Meta does not learn of their sales"},
+		line: wording.Sentence{PT: "bot {bot}, na venda " + salePT, EN: "bot {bot}, at the sale " + saleEN},
+		todo: wording.Sentence{PT: "Se quer os Purchases, cadastre o pixel (POST /v1/pixels). É dito uma vez por bot.", EN: "If you want Purchases, put the pixel (POST /v1/pixels). It is told once a bot."},
+	},
+}
+
+// wordsOf are a kind's, or those of the word that all of the items have.
+func wordsOf(k Kind, items []Item) words {
+	for _, i := range items {
+		if i.Word != items[0].Word {
+			return texts[k]
+		}
+	}
+	if w := turns[payment.Kind(items[0].Word)]; w.one != (wording.Sentence{}) {
+		return w
+	}
+	return texts[k]
+}
 
 var more = wording.Sentence{PT: "… e mais {n}", EN: "… and {n} more"}
 
@@ -88,7 +129,7 @@ func Compose(l wording.Lang, k Kind, items []Item) (title, body string) {
 	if k == DailyDigest {
 		return digest(l, items[len(items)-1].Digest)
 	}
-	w := texts[k]
+	w := wordsOf(k, items)
 	total := money.Amount(0)
 	for _, i := range items {
 		total += i.Amount
@@ -102,8 +143,8 @@ func Compose(l wording.Lang, k Kind, items []Item) (title, body string) {
 			break
 		}
 		line := w.line
-		if i.Word == string(payment.MessageUnsure) {
-			line = unsure
+		if turn, ok := turns[payment.Kind(i.Word)]; ok {
+			line = turn.line
 		}
 		lines = append(lines, "• "+line.Say(l, i.values()))
 	}
@@ -123,7 +164,7 @@ func (i Item) values() wording.Values {
 		id = i.PaymentID
 	}
 	return wording.Values{"amount": wording.Centavos(i.Amount), "product": short(i.Product), "buyer": short(i.Buyer), "provider": i.Provider,
-		"word": i.Word, "reason": i.Reason, "id": short(id), "sales": wording.Count(i.Sales)}
+		"word": i.Word, "bot": short(i.Bot), "reason": i.Reason, "id": short(id), "sales": wording.Count(i.Sales)}
 }
 
 // short keeps ten lines within one message.

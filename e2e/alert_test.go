@@ -1,0 +1,319 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/e2e/deployment"
+	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
+	"github.com/baixapay/baixa/sim"
+)
+
+// alertStories are about what owners read in Telegram and what Meta is told when it is slow.
+func alertStories() []story {
+	return []story{{"owner reads every kind of alert", everyAlert}, {"Meta is slow", slowMeta}}
+}
+
+// tellOwner gives the shop a chat for its alerts that nobody else writes to.
+func (s *shop) tellOwner(t *testing.T) (chat int64) {
+	t.Helper()
+	chat = -newChat()
+	must(t, s.d.World().AddChat(sim.Chat{ID: chat}))
+	s.api.Must("POST", "/v1/alerts/settings", &paymentsv1.PutAlertSettingsRequest{Settings: &paymentsv1.AlertSettings{ChatId: chat, BotId: s.bot}},
+		&paymentsv1.PutAlertSettingsResponse{})
+	return chat
+}
+
+// sql changes rows of the shop, whose id is $1, where no clock of a running system can be moved.
+func (s *shop) sql(t *testing.T, statements ...string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.d.Database().DSN())
+	must(t, err)
+	defer conn.Close(t.Context())
+	for _, statement := range statements {
+		_, err := conn.Exec(t.Context(), statement, s.id)
+		must(t, err)
+	}
+}
+
+// digestNow makes the digest of the shop due.
+const digestNow = `UPDATE payments.alert_settings SET digest_at = now() - interval '1 second' WHERE merchant_id = $1`
+
+// read is how many messages of a chat begin so.
+func (s *shop) read(chat int64, begin string) (n int) {
+	for _, m := range s.d.World().Messages(chat) {
+		if strings.HasPrefix(m.Plain, begin) {
+			n++
+		}
+	}
+	return n
+}
+
+// everyAlert brings about everything that an owner is told of by Telegram, in one shop, and expects each in its chat.
+func everyAlert(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	chat := shop.tellOwner(t)
+	must(t, d.World().AddPixel(sim.Pixel{ID: shop.pixel, Revoked: true})) // 190 at the first Purchase
+	bare := shop.request(sim.Atomopay)
+	bare.Product.AccessUrl, bare.Product.ContactText = "", "Fale com @suporte"
+	noAccess := shop.sellAs(t, sim.Atomopay, bare)
+	noAccess.pay(t)
+	shop.register(t, sim.Atomopay, sim.Charge{Status: sim.Paid, AmountCentavos: 1, CreatedAt: minutesAgo(2)}) // another amount
+	back := shop.sell(t, sim.Atomopay)
+	back.pay(t)
+	// PushinPay is silent, for longer than one look in a test may take; Paradise refuses the account's key.
+	_, err := d.World().AddFault(sim.Fault{Kind: sim.FaultDown, Target: string(sim.Pushinpay), Endpoint: sim.EndpointStatus, Account: shop.at("")})
+	must(t, err)
+	for range 3 {
+		shop.register(t, sim.Pushinpay, sim.Charge{CreatedAt: minutesAgo(2)})
+	}
+	must(t, d.World().AddAccount(sim.Account{Provider: sim.Paradise, Name: shop.at(""), Key: secret(d, "sk_")}))
+	shop.register(t, sim.Paradise, sim.Charge{CreatedAt: minutesAgo(2)})
+	back.awaitStatus(t, deployment.Within, isPaid)
+	must(t, d.World().Refund(sim.Atomopay, back.charge))
+	must(t, d.World().SendWebhook(sim.Atomopay, back.charge, sim.Refunded, ""))
+	shop.sql(t, digestNow)
+	var asked sync.Once
+	want := []string{"💰", "⚠️ Uma venda espera sua decisão", "🔗 Venda paga sem acesso", "⏸️ Pixel pausado: a Meta recusa o token", "↩️ Dinheiro que voltou",
+		"🔕 PushinPay não responde", "🔑 Paradise recusa as credenciais", "📊 Resumo de"}
+	missing := func() (out []string) {
+		for _, begin := range want {
+			if shop.read(chat, begin) == 0 {
+				out = append(out, begin)
+			}
+		}
+		return out
+	}
+	deployment.Eventually(t, deployment.Within, "the owner reads everything", func() bool {
+		// Silence counts after five minutes and several looks; both have passed.
+		shop.sql(t, `UPDATE payments.payments SET recorded_at = recorded_at - interval '6 minutes', looked_at = looked_at - interval '6 minutes'
+			WHERE merchant_id = $1 AND provider = 'pushinpay' AND COALESCE(looked_at, recorded_at) > now() - interval '5 minutes'`,
+			`UPDATE payments.looks SET unanswered = greatest(unanswered, 3) WHERE merchant_id = $1 AND provider = 'pushinpay' AND unanswered > 0`)
+		asked.Do(func() { noAccess.openAgain(t) })
+		return len(missing()) == 0
+	}, func() string { return fmt.Sprint("missing: ", missing(), noAccess.history(t), back.history(t)) })
+	for _, begin := range want[1:] { // paid sales come in as many messages as there were half minutes
+		if n := shop.read(chat, begin); n != 1 {
+			t.Errorf("the owner read %q %d times", begin, n)
+		}
+	}
+	// The buyer is not left with nothing: the page says whom to ask.
+	buyer := deployment.NewClient(t, d, "")
+	if a, err := buyer.Do("GET", noAccess.link(), nil, "User-Agent", phone); err != nil || a.Code != http.StatusOK || !strings.Contains(a.Body, "Fale com @suporte") {
+		t.Errorf("the page without access: %d, %v; want the contact text", a.Code, err)
+	}
+	for _, m := range d.World().Messages(chat) {
+		if strings.Contains(m.Text, "/delivery/") || strings.Contains(m.Text, "{") {
+			t.Errorf("the owner reads %q", m.Plain)
+		}
+	}
+}
+
+// slowMeta: while Meta answers late or not at all the page is as fast as ever, the story says what happens, and one Purchase is counted.
+func slowMeta(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	const late = 4 * time.Second
+	for _, f := range []sim.Fault{{Kind: sim.FaultHang, Count: 1}, {Kind: sim.FaultSlow, Latency: late, Count: 1}} { // both strike the first request
+		f.Target, f.Endpoint, f.Account = sim.TargetMeta, "events", shop.pixel
+		if f.Kind == sim.FaultSlow {
+			f.Skip = 1
+		}
+		_, err := d.World().AddFault(f)
+		must(t, err)
+	}
+	s := shop.sell(t, sim.Atomopay)
+	s.pay(t)
+	s.openAgain(t)
+	buyer := deployment.NewClient(t, d, "")
+	waits := func() bool { return s.get(t).GetFulfilment().GetPurchase() == "queued" }
+	deployment.Eventually(t, deployment.Within, "the Purchase is queued", waits, func() string { return s.history(t) })
+	var slowest time.Duration
+	opened := 0
+	deployment.Eventually(t, deployment.Within, "the first request is given up", func() bool {
+		if !waits() || s.delivery(t).GetPurchase().GetAttempts() > 0 {
+			return true
+		}
+		began := time.Now()
+		a, err := buyer.Do("GET", s.link(), nil, "User-Agent", phone)
+		if err != nil || a.Code != http.StatusOK {
+			t.Fatalf("the page while Meta is slow: %d, %v", a.Code, err)
+		}
+		opened, slowest = opened+1, max(slowest, time.Since(began))
+		return false
+	})
+	if opened == 0 || slowest > deployment.Slack {
+		t.Errorf("%d pages while Meta did not answer, the slowest took %v", opened, slowest)
+	}
+	t.Logf("%d pages while Meta did not answer, the slowest took %v", opened, slowest)
+	if s.delivery(t).GetPurchase().GetReason() == "no answer in time" { // it is late still
+		s.explains(t, "O Purchase ainda não chegou à Meta: 1 tentativa falhou (a Meta não respondeu a tempo)")
+	}
+	s.awaitSettled(t, time.Minute)
+	s.explains(t, "A Meta aceitou o evento Purchase depois de 2 tentativas.")
+	if n := s.delivery(t).GetPurchase().GetAttempts(); n != 2 {
+		t.Errorf("Meta was asked %d times", n)
+	}
+}
+
+// ownerKill is one owner's message that a kill meets at a certain step.
+type ownerKill struct {
+	name   string
+	digest bool // else the alert of a paid sale
+	fault  *sim.Fault
+	begin  string // of its text
+
+	shop *shop
+	chat int64
+	sale *sale
+}
+
+// TestOwner_killed kills notifier before, while and after an owner's alert and a digest are sent, and delivery while Meta has its
+// Purchase: each is told once, or said to be maybe told, and nothing waits for ever.
+func TestOwner_killed(t *testing.T) {
+	onBoth(t, func(t *testing.T, d deployment.Deployment) {
+		hang := &sim.Fault{Kind: sim.FaultHang, Count: 1}
+		flood := &sim.Fault{Kind: sim.FaultRateLimited, RetryAfter: 3 * time.Second, RetryInBody: true, Count: 1}
+		var all []*ownerKill
+		for _, digest := range []bool{false, true} {
+			begin := map[bool]string{false: "💰 Venda paga", true: "📊 Resumo de"}[digest]
+			for name, f := range map[string]*sim.Fault{"not recorded yet": nil, "recorded, Telegram said to wait": flood, "being sent": hang, "taken by Telegram": nil} {
+				k := &ownerKill{name: name, digest: digest, fault: f, begin: begin, shop: openShop(t, d)}
+				k.chat = k.shop.tellOwner(t)
+				if f != nil {
+					fault := *f
+					fault.Target, fault.Endpoint, fault.Charge = sim.TargetTelegram, "sendMessage", fmt.Sprint(k.chat)
+					_, err := d.World().AddFault(fault)
+					must(t, err)
+				}
+				if !digest {
+					k.sale = k.shop.sell(t, sim.Atomopay)
+				}
+				all = append(all, k)
+			}
+		}
+		begin := func(k *ownerKill) {
+			if k.digest {
+				k.shop.sql(t, digestNow)
+			} else {
+				k.sale.pay(t)
+			}
+		}
+		purchase := openShop(t, d)
+		_, err := d.World().AddFault(sim.Fault{Kind: sim.FaultHang, Target: sim.TargetMeta, Endpoint: "events", Account: purchase.pixel, Count: 1})
+		must(t, err)
+		bought := purchase.sell(t, sim.Atomopay)
+		bought.pay(t)
+		bought.awaitMessage(t, deployment.Within, "sent")
+		bought.visit(t)
+
+		for _, k := range all {
+			if k.fault != nil {
+				begin(k)
+			}
+		}
+		for _, k := range all {
+			if k.fault != nil {
+				deployment.Eventually(t, deployment.Within, k.name+": Telegram is asked", func() bool { return k.asked(t) > 0 })
+			}
+		}
+		for _, k := range all {
+			if k.name == "taken by Telegram" {
+				begin(k)
+				deployment.Eventually(t, deployment.Within, "Telegram has it", func() bool { return k.shop.read(k.chat, k.begin) > 0 })
+			}
+		}
+		d.Kill(t, deployment.Notifier) // at once: some results are written, the last perhaps not
+		d.Kill(t, deployment.Delivery)
+		for _, k := range all {
+			if k.name == "not recorded yet" {
+				begin(k)
+			}
+		}
+		d.Start(t, deployment.Delivery)
+		d.Start(t, deployment.Notifier)
+		for _, k := range all {
+			k.shop.sql(t, endLeases...)
+		}
+		purchase.sql(t, endLeases...)
+		for _, k := range all {
+			k.judge(t)
+		}
+		bought.awaitSettled(t, deployment.Within)
+	})
+}
+
+// endLeases lets the time pass for which what a killed process had begun stays with it.
+var endLeases = []string{
+	`UPDATE notifier.telegram_queue SET lease_until = now() WHERE merchant_id = $1 AND state = 1`,
+	`UPDATE delivery.purchases SET due_at = now() WHERE merchant_id = $1 AND state = 'queued'`,
+	`UPDATE payments.alert_lanes SET due_at = now() WHERE merchant_id = $1 AND batch IS NOT NULL`,
+}
+
+// visit is the buyer who opens the link.
+func (s *sale) visit(t *testing.T) {
+	t.Helper()
+	buyer := deployment.NewClient(t, s.shop.d, "")
+	if a, err := buyer.Do("GET", s.link(), nil, "User-Agent", phone); err != nil || a.Code != http.StatusOK {
+		t.Fatalf("the page: %d, %v", a.Code, err)
+	}
+}
+
+// ends are the owner's messages of the shop by their state, and asked how often Telegram was asked to send one.
+func (k *ownerKill) ends(t *testing.T) (states []int, asked int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), k.shop.d.Database().DSN())
+	must(t, err)
+	defer conn.Close(t.Context())
+	rows, err := conn.Query(t.Context(), `SELECT n.state, COALESCE(q.attempt, n.attempts) FROM notifier.notifications n
+		LEFT JOIN notifier.telegram_queue q ON q.merchant_id = n.merchant_id AND q.notification_id = n.id
+		WHERE n.merchant_id = $1 AND n.kind = 'alert' ORDER BY n.created_at`, k.shop.id)
+	must(t, err)
+	var state, attempts int
+	_, err = pgx.ForEachRow(rows, []any{&state, &attempts}, func() error {
+		states, asked = append(states, state), asked+attempts
+		return nil
+	})
+	must(t, err)
+	return states, asked
+}
+
+func (k *ownerKill) asked(t *testing.T) int {
+	t.Helper()
+	_, asked := k.ends(t)
+	return asked
+}
+
+// judge compares what notifier says of the message with what the chat has.
+func (k *ownerKill) judge(t *testing.T) {
+	t.Helper()
+	const sent, maybe = 2, 4
+	what := fmt.Sprintf("%s, killed when %s", k.begin, k.name)
+	var states []int
+	deployment.Eventually(t, deployment.Within, what+": it has come to an end", func() bool {
+		states, _ = k.ends(t)
+		return len(states) > 0 && (states[0] == sent || states[0] == maybe)
+	}, func() string { return fmt.Sprint(states) })
+	n := k.shop.read(k.chat, k.begin)
+	if len(states) != 1 || n > 1 || states[0] == sent && n != 1 {
+		t.Errorf("%s: recorded as %v, and the chat has it %d times", what, states, n)
+	}
+	if k.name == "being sent" && (states[0] != maybe || n != 0) {
+		t.Errorf("%s: recorded as %v, and the chat has it %d times; want maybe sent, and not sent again", what, states, n)
+	}
+	if k.name != "being sent" && n != 1 {
+		t.Errorf("%s: the chat has it %d times, recorded as %v", what, n, states)
+	}
+	if states[0] == maybe {
+		settings := &paymentsv1.GetAlertSettingsResponse{}
+		deployment.Eventually(t, deployment.Within, what+": the settings say that it may not have arrived", func() bool {
+			k.shop.api.Must("GET", "/v1/alerts/settings", nil, settings)
+			return settings.GetSettings().GetLastFailure() == "interrupted"
+		}, func() string { return settings.String() })
+	}
+}
