@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -124,26 +123,27 @@ func prepareSocketDir(sock string, id identity) error {
 }
 
 // lockDir takes the folder for this process. The kernel gives the lock back however the process ends; the server does not
-// inherit it.
+// inherit it. A folder of another process that lives is refused at once. A lock that we or the dead gave back is waited for: a child
+// that is just being started has a copy of it, between its fork and its exec.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	// A child of ours that is just being started has a copy of the lock we gave back, between its fork and its exec.
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	for tries := 0; errors.Is(err, syscall.EWOULDBLOCK) && tries < 50; tries++ {
-		time.Sleep(20 * time.Millisecond)
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	}
-	if err != nil {
-		defer f.Close()
+	for tries := 0; ; tries++ {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
-		holder, _ := io.ReadAll(io.LimitReader(f, 32))
-		return nil, fmt.Errorf("process %s runs a server on it, stop it or choose another folder: %w",
-			strings.TrimSpace(string(holder)), ErrInUse)
+		if holder := lockHolder(f); tries == 50 || holder != os.Getpid() && alive(holder) {
+			f.Close()
+			return nil, fmt.Errorf("process %d runs a server on it, stop it or choose another folder: %w", holder, ErrInUse)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	if err := f.Truncate(0); err != nil {
 		f.Close()
@@ -154,6 +154,18 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("write %s: %w", f.Name(), err)
 	}
 	return f, nil
+}
+
+// lockHolder is the process that wrote its id into the lock, 0 when none has.
+func lockHolder(f *os.File) int {
+	text := make([]byte, 32)
+	n, _ := f.ReadAt(text, 0) // to its end
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	return pid
+}
+
+func alive(pid int) bool {
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 // postmaster reads the process id from the data folder's lock file, 0 when there is none.
