@@ -231,7 +231,7 @@ func badKeys(t *testing.T, s *shop) {
 		a, err := guess.Do("GET", s.d.URL()+"/pay/"+strings.Repeat(string(rune('a'+i%26)), 20+i), nil, "User-Agent", phone)
 		must(t, err)
 		codes[a.Code]++
-		if body := nonces.ReplaceAllString(string(a.Body), ""); a.Code == http.StatusNotFound && first == "" {
+		if body := nonces.ReplaceAllString(a.Body, ""); a.Code == http.StatusNotFound && first == "" {
 			first = body
 		} else if a.Code == http.StatusNotFound && body != first {
 			t.Errorf("two wrong keys have two answers:\n%s\n%s", first, body)

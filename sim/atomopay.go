@@ -110,7 +110,7 @@ func (x *exchange) atomo(v view, a *account, created bool) {
 		x.str("hash", a.Producer)
 		x.end()
 	}
-	x.customer("customer", "phone_number", v.Customer)
+	x.customer("phone_number", v.Customer)
 	at := x.shape.Code
 	x.obj("pix")
 	if at == "pix.pix_url" {
@@ -141,8 +141,8 @@ func (x *exchange) atomo(v view, a *account, created bool) {
 	x.end()
 }
 
-func (e *enc) customer(key, phone string, c Customer) {
-	e.obj(key)
+func (e *enc) customer(phone string, c Customer) {
+	e.obj("customer")
 	e.text("name", c.Name)
 	e.text("email", c.Email)
 	e.text(phone, c.Phone)
@@ -267,7 +267,7 @@ func atomoHook(e *enc, ev hookEvent) string {
 		x.text("paid_at", local(v.PaidAt))
 		x.null("refund_at")
 		x.str("platform", "simulador")
-		x.customer("customer", "phone", v.Customer)
+		x.customer("phone", v.Customer)
 		x.obj("transaction")
 		x.id("id", v.Hash, false)
 		x.cents("amount", v.AmountCentavos)
@@ -292,7 +292,7 @@ func atomoHook(e *enc, ev hookEvent) string {
 		x.text("paid_at", local(v.PaidAt))
 		x.obj("metadata")
 		x.end()
-		x.customer("customer", "phone", v.Customer)
+		x.customer("phone", v.Customer)
 		x.end()
 	default: // flat
 		x.atomo(v, ev.account, false)

@@ -112,7 +112,7 @@ func (x *exchange) functions(v view, code, e2e string) {
 	x.str("currency", or(v.Currency, "BRL"))
 	x.str("paymentMethod", "PIX")
 	x.str("status", v.word)
-	x.customer("customer", "phone", v.Customer)
+	x.customer("phone", v.Customer)
 	x.arr("items")
 	x.obj("")
 	x.text("title", or(v.Product, "Produto"))

@@ -255,8 +255,9 @@ func (w *World) controlSwitches(post poster, get getter) {
 func (w *World) controlRecords(post poster, get getter) {
 	get("counters", func(*http.Request) (any, error) { return w.Counters(), nil })
 	get("telegram/messages", func(r *http.Request) (any, error) {
-		chat, err := int64(0), error(nil)
+		var chat int64
 		if v := r.URL.Query().Get("chat"); v != "" {
+			var err error
 			if chat, err = strconv.ParseInt(v, 10, 64); err != nil {
 				return nil, fmt.Errorf("sim: bad chat %q", v)
 			}

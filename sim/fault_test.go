@@ -119,7 +119,10 @@ func TestFault_hangEndsWithCaller(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer 1|x")
 	errs := make(chan error, 1)
 	go func() {
-		_, err := http.DefaultClient.Do(req)
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+		}
 		errs <- err
 	}()
 	deadline := time.Now().Add(5 * time.Second)

@@ -160,7 +160,7 @@ func (t *telegram) reach(b *bot, id int64) (*chat, *tgError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forbidden := ""
+	var forbidden string
 	switch c.State {
 	case ChatUnknown:
 		return nil, badRequest("chat not found")

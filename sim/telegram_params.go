@@ -22,7 +22,7 @@ func readParams(r *http.Request) (url.Values, error) {
 		mr := multipart.NewReader(io.LimitReader(r.Body, maxBody), opts["boundary"])
 		for {
 			part, err := mr.NextPart()
-			if err == io.EOF || errors.Is(err, io.EOF) && len(p) == 0 {
+			if errors.Is(err, io.EOF) && (errors.Unwrap(err) == nil || len(p) == 0) { // NextPart wraps an end that comes too early
 				return p, nil // clients announce multipart even without parameters
 			}
 			if err != nil {

@@ -154,7 +154,7 @@ func TestOpen_spansCarrySQLButNoParameters(t *testing.T) {
 	for _, s := range spans.GetSpans() {
 		text += s.Name + " "
 		for _, a := range s.Attributes {
-			text += string(a.Key) + "=" + a.Value.Emit() + " "
+			text += string(a.Key) + "=" + a.Value.String() + " "
 		}
 	}
 	if !strings.Contains(text, "INSERT INTO entries (name) VALUES ($1)") {

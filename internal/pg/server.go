@@ -204,7 +204,7 @@ func (s *Server) ready(ctx context.Context) error {
 		case <-s.proc.done:
 			return errors.New("the server ended while starting")
 		case <-ctx.Done():
-			return fmt.Errorf("the server did not get ready: %w (%v)", ctx.Err(), errors.Unwrap(refused))
+			return fmt.Errorf("the server did not get ready: %w (%w)", ctx.Err(), errors.Unwrap(refused))
 		case <-tick.C:
 		}
 	}

@@ -155,7 +155,7 @@ func serviceConfig(c ClientConfig) (string, error) {
 		for _, full := range c.Idempotent {
 			service, one, ok := splitMethod(full)
 			if !ok {
-				return "", fmt.Errorf("Idempotent: %q is not /package.Service/Method", full)
+				return "", fmt.Errorf("method %q of Idempotent: want /package.Service/Method", full)
 			}
 			m.Name = append(m.Name, name{service, one})
 		}

@@ -19,12 +19,11 @@ import (
 // unary returns the server's own interceptors, outermost first.
 func (s *Server) unary() []grpc.UnaryServerInterceptor {
 	return []grpc.UnaryServerInterceptor{
-		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			start := time.Now()
-			resp, err = s.answer(ctx, req, info, next)
+			resp, err := s.answer(ctx, req, next)
 			if err != nil {
-				resp, err = nil, s.finish(ctx, info.FullMethod, start, err)
-				return nil, err
+				return nil, s.finish(ctx, info.FullMethod, start, err)
 			}
 			s.log(ctx, info.FullMethod, start, nil, nil)
 			return resp, nil
@@ -33,7 +32,7 @@ func (s *Server) unary() []grpc.UnaryServerInterceptor {
 }
 
 // answer calls the handler under a deadline and turns its panic into an error, whose stack is logged with the call.
-func (s *Server) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+func (s *Server) answer(ctx context.Context, req any, next grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			resp, err = nil, crash.Of(v)

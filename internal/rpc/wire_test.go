@@ -48,7 +48,7 @@ func TestWire_metadataGoesBothWays(t *testing.T) {
 			if err := grpc.SetHeader(ctx, metadata.Pairs("x-late", "c")); err == nil {
 				t.Error("SetHeader after SendHeader succeeded")
 			}
-			if err := grpc.SetTrailer(ctx, metadata.Pairs("x-t-bin", string(md["x-raw-bin"][0]))); err != nil {
+			if err := grpc.SetTrailer(ctx, metadata.Pairs("x-t-bin", md["x-raw-bin"][0])); err != nil {
 				return nil, err
 			}
 			return &testpb.SimpleResponse{}, nil

@@ -37,11 +37,10 @@ func HTTP(ctx context.Context, l net.Listener, h http.Handler, limit time.Durati
 func guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			v := recover()
-			if v != nil && v != http.ErrAbortHandler {
-				slog.ErrorContext(r.Context(), "handler panicked", slog.Any("error", crash.Of(v)))
-			}
-			if v != nil {
+			if v := recover(); v != nil {
+				if v != any(http.ErrAbortHandler) {
+					slog.ErrorContext(r.Context(), "handler panicked", slog.Any("error", crash.Of(v)))
+				}
 				panic(http.ErrAbortHandler)
 			}
 		}()

@@ -144,7 +144,7 @@ func (s *System) open(ctx context.Context, m market, n int) error {
 // accountOf is an invented credential at a simulated provider.
 func accountOf(p sim.Provider, n int) (sim.Account, map[string]string, error) {
 	key := fmt.Sprintf("exemplo-de-token-%05d", n)
-	name := ""
+	var name string
 	switch p {
 	case sim.Pushinpay:
 		name, key = "token", fmt.Sprintf("%d|%s", n+1, key)

@@ -23,7 +23,6 @@ import (
 	"github.com/baixapay/baixa/services/delivery/internal/purchase"
 	"github.com/baixapay/baixa/services/delivery/internal/sale"
 	"github.com/baixapay/baixa/services/delivery/internal/store"
-	"github.com/baixapay/baixa/services/delivery/internal/token"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -250,7 +249,7 @@ func (r *rig) opened(edit ...func(*store.Issue)) sale.Key {
 		r.t.Fatal(err)
 	}
 	visit := store.Visit{ClientIP: "203.0.113.7", UserAgent: "Mozilla/5.0 (invented phone)"}
-	if _, err := r.Open(r.ctx, token.Hash(is.TokenHash), visit); err != nil {
+	if _, err := r.Open(r.ctx, is.TokenHash, visit); err != nil {
 		r.t.Fatal(err)
 	}
 	r.wake.Wake()

@@ -64,8 +64,7 @@ func Parse(text string) (Code, error) {
 		return Code{}, fmt.Errorf("%w: checksum differs", ErrNotCode)
 	}
 	code := Code{Text: text}
-	err := fields(text, func(id int, value string) error { return code.set(id, value) })
-	if err != nil {
+	if err := fields(text, code.set); err != nil {
 		return Code{}, err
 	}
 	return code, nil

@@ -117,7 +117,7 @@ func (w *excerptWriter) members(v document.Value) {
 
 // key writes a member's key and reports whether its value must not be shown.
 func (w *excerptWriter) key(c document.Value) bool {
-	hidden := false
+	var hidden bool
 	if raw, plain := c.RawKey(); plain && !w.touched && len(raw) <= maxField && utf8.Valid(raw) {
 		w.text = append(append(append(w.text, '"'), raw...), '"', ':')
 		hidden = private(raw)

@@ -68,7 +68,7 @@ func (r *Response) Safe(text string) string { return r.red.line(text, 200) }
 func (c *Client) classify(r *Response) error {
 	isHTML := document.LooksHTML(r.Body)
 	var kind Kind
-	reason := ""
+	var reason string
 	switch code := r.HTTPStatus; {
 	case code == http.StatusTooManyRequests:
 		kind, reason = KindRateLimited, "asked too often"

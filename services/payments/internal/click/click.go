@@ -185,7 +185,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	machine := visitor.IsMachine(r) || visitor.IsPrefetch(r)
 	span.SetAttributes(attribute.String("baixa.slug", slug), attribute.Bool("baixa.machine", machine))
-	h.forward(w, r, link, h.keep(ctx, r, link, from, machine))
+	h.forward(w, link, h.keep(ctx, r, link, from, machine))
 }
 
 // keep commits the click and returns its token; "" when there is none to give out.
@@ -218,7 +218,7 @@ func (h *Handler) landed(slug string) string {
 	return strings.TrimRight(h.PublicURL, "/") + path + slug
 }
 
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, link store.ClickLink, token string) {
+func (h *Handler) forward(w http.ResponseWriter, link store.ClickLink, token string) {
 	to := h.Telegram + "/" + link.BotUsername
 	if token != "" {
 		to += "?start=" + token

@@ -156,8 +156,8 @@ func identity(details map[string]string) map[string]string {
 // beside are lines of what the other services know and the history does not, or not yet.
 func (t *teller) beside() []Line {
 	var out []Line
-	line := func(at time.Time, k payment.Kind, v wording.Values, trace string) {
-		out = append(out, Line{At: at, Service: serviceOf(k), Kind: k, Times: 1, Until: at, Text: t.of(k, v), TraceID: trace})
+	line := func(at time.Time, k payment.Kind, v wording.Values) {
+		out = append(out, Line{At: at, Service: serviceOf(k), Kind: k, Times: 1, Until: at, Text: t.of(k, v)})
 	}
 	for _, n := range t.Notifications {
 		v := wording.Values{"news": n.GetKind(), "reason": n.GetReason(), "carrier": n.GetCarrierBotId(), "carrier_because": n.GetCarrierBecause()}
@@ -176,28 +176,28 @@ func (t *teller) beside() []Line {
 		switch n.GetState() {
 		case notifierv1.NotificationState_NOTIFICATION_STATE_SENT:
 			if n.GetChannel() == notifierv1.Channel_CHANNEL_WEBSOCKET {
-				line(when, payment.OwnerNotified, v, "")
+				line(when, payment.OwnerNotified, v)
 			} else if !t.happened(payment.MessageSent) {
-				line(when, payment.MessageSent, v, "")
+				line(when, payment.MessageSent, v)
 			}
 		case notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE:
 			if n.GetChannel() == notifierv1.Channel_CHANNEL_WEBSOCKET {
-				line(when, payment.OwnerFailed, v, "")
+				line(when, payment.OwnerFailed, v)
 			} else if !t.happened(payment.MessageFailed) {
-				line(when, payment.MessageFailed, v, "")
+				line(when, payment.MessageFailed, v)
 			}
 		case notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT:
 			if n.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM && !t.happened(payment.MessageUnsure) {
-				line(when, payment.MessageUnsure, v, "")
+				line(when, payment.MessageUnsure, v)
 			}
 		}
 	}
 	d := t.Delivery
 	if d.GetFirstOpenedAt() != nil && !t.happened(payment.Opened) {
-		line(d.GetFirstOpenedAt().AsTime(), payment.Opened, nil, "")
+		line(d.GetFirstOpenedAt().AsTime(), payment.Opened, nil)
 	}
 	if d.GetPurchase().GetState() == deliveryv1.PurchaseState_PURCHASE_STATE_SENT && d.GetPurchase().GetSentAt() != nil && !t.happened(payment.PurchaseSent) {
-		line(d.GetPurchase().GetSentAt().AsTime(), payment.PurchaseSent, nil, "")
+		line(d.GetPurchase().GetSentAt().AsTime(), payment.PurchaseSent, nil)
 	}
 	if d.GetOpens() > 1 && d.GetLastOpenedAt() != nil {
 		when := d.GetLastOpenedAt().AsTime()

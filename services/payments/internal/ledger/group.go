@@ -55,7 +55,8 @@ func (l *Ledger) apply(c *call) {
 		go l.lead()
 	}
 	<-c.done
-	if p, ok := c.err.(panicked); ok {
+	var p panicked
+	if errors.As(c.err, &p) {
 		panic(p.value)
 	}
 }

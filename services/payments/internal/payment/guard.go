@@ -53,7 +53,7 @@ func examineUnpaid(p Payment, e Event) finding {
 		return finding{input: InUnknown, why: why(WhyUnknown), facts: p.Facts}
 	}
 	if i := p.returnedExtra(r); i >= 0 {
-		return extraReturned(p, r, i)
+		return extraReturned(p, i)
 	}
 	if otherCharge(p, r) {
 		return nothing(p, why(WhyOtherCharge, "status", r.Status.String()))
@@ -157,7 +157,7 @@ func (p Payment) returnedExtra(r *Reading) int {
 	return -1
 }
 
-func extraReturned(p Payment, r *Reading, i int) finding {
+func extraReturned(p Payment, i int) finding {
 	if p.Extras[i].Outcome == ExtraReturned {
 		return nothing(p, why(WhyRepeat))
 	}

@@ -52,21 +52,19 @@ func locate(raw []byte, at int) (path way, isName bool) {
 		}
 		depth := len(inList)
 		delim, isDelim := token.(json.Delim)
-		if isDelim && (delim == '}' || delim == ']') {
+		switch {
+		case isDelim && (delim == '}' || delim == ']'):
 			inList, path = inList[:depth-1], path[:depth-1]
-			named = false
-		} else if depth > 0 && !inList[depth-1] && !named {
-			path, named, isName = append(path[:depth-1], step{token.(string), -1}), true, true
+		case depth > 0 && inList[depth-1]:
+			path = nextItem(path, depth)
+		case depth > 0 && !named:
+			path, named = append(path[:depth-1], step{token.(string), -1}), true
 			if start >= at {
 				return path, true
 			}
 			continue
-		} else {
-			if depth > 0 && inList[depth-1] {
-				path = nextItem(path, depth)
-			}
-			named = false
 		}
+		named = false
 		if start >= at || int(dec.InputOffset()) > at {
 			return path, false
 		}

@@ -51,7 +51,7 @@ func scannedSale(row pgx.CollectableRow, more ...any) (s Sale, wrong string, err
 	if err := row.Scan(append(s.targetsWith(&state, &facts), more...)...); err != nil {
 		return s, "", err
 	}
-	if s.State, err = payment.ParseState(state); err != nil {
+	if s.State, _ = payment.ParseState(state); s.State == 0 {
 		return s, "its state is no state", nil
 	}
 	s.Facts, wrong = ReadFacts(facts)

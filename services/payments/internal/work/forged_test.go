@@ -29,9 +29,9 @@ func TestLook_floodOfForgedWebhooksOverManySalesDelaysNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	type born struct {
-		sale           store.Sale
-		at, hintedAt   time.Time
-		hinted, looked bool
+		sale         store.Sale
+		at, hintedAt time.Time
+		hinted       bool
 	}
 	var fresh []*born
 	start := b.clock()

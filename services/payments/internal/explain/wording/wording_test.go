@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func TestVocabularies_everyWord(t *testing.T) {
 	reasons := func(_, name string) bool {
 		return strings.HasPrefix(name, "Reason") || strings.HasPrefix(name, "reason")
 	}
-	wanted["told"] = append(constants(t, telegram, reasons)[""], constants(t, "../../../../notifier/internal/store", reasons)[""]...)
+	wanted["told"] = slices.Concat(constants(t, telegram, reasons)[""], constants(t, "../../../../notifier/internal/store", reasons)[""])
 	wanted["group"] = constants(t, "../../../../notifier/internal/access", func(_, name string) bool { return strings.HasPrefix(name, "Fault") })[""]
 	for form, list := range wanted {
 		if len(list) < 3 {
