@@ -18,7 +18,8 @@ const (
 	rollbackLimit = 2 * time.Second
 )
 
-// InTx runs do in one read-committed transaction and commits when it returns nil; an error or a panic rolls back.
+// InTx runs do in one read-committed transaction and commits when it returns nil; an error or a panic rolls back. The transaction begins
+// with its first statement; one without statements is none. Later puts off what needs no answer.
 //
 // A serialisation failure or a deadlock runs do again, in a new transaction, at most 5 times in all, after a random pause
 // of 5 to 80 ms; so do must have no effect outside the transaction that it could not repeat, and must not keep the
@@ -51,10 +52,7 @@ func once(ctx context.Context, pool *pgxpool.Pool, do func(pgx.Tx) error) error 
 		return err
 	}
 	defer conn.Release()
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
+	tx := &flow{conn: conn.Conn()}
 	committed := false
 	defer func() {
 		if committed {

@@ -20,15 +20,19 @@ func latency() Bench {
 			}
 			rate := or(e.Rate, latencyRate)
 			return func(ctx context.Context) (Numbers, error) {
-				return s.latency(ctx, min(e.Seconds*rate, 20*latencyRate), rate)
+				return e.latency(ctx, s, min(e.Seconds*rate, 20*latencyRate), rate)
 			}, nil
 		},
 	}
 }
 
 // latency pays at fixed moments, rate a second, whatever became of those before.
-func (s *System) latency(ctx context.Context, sales, rate int) (Numbers, error) {
+func (e *Env) latency(ctx context.Context, s *System, sales, rate int) (Numbers, error) {
 	w, err := s.wave(ctx, sales, false)
+	if err != nil {
+		return nil, err
+	}
+	before, err := e.use(ctx, s.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +65,10 @@ func (s *System) latency(ctx context.Context, sales, rate int) (Numbers, error) 
 	if err := w.Told(ctx); err != nil {
 		return nil, err
 	}
+	after, err := e.use(ctx, s.Pool)
+	if err != nil {
+		return nil, err
+	}
 	if err := w.Right(ctx); err != nil {
 		return nil, err
 	}
@@ -69,6 +77,7 @@ func (s *System) latency(ctx context.Context, sales, rate int) (Numbers, error) 
 		return nil, err
 	}
 	n[Value], n[Baseline], n["p90_ms"], n["p99_ms"], n["max_ms"] = quantile(took, 0.5), 33, quantile(took, 0.9), quantile(took, 0.99), took[len(took)-1]
+	n.per(sales, before, after)
 	n["p99_of_outpost_ms"], n["rate"] = 115, float64(rate)
 	return n, nil
 }

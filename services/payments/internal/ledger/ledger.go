@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
@@ -116,7 +117,8 @@ type Look struct {
 	RetryAfter     time.Duration
 }
 
-// Also runs in the ledger's transaction, after everything else but the sums and before the commit; its error undoes all.
+// Also runs in the ledger's transaction, after everything else but the sums and before the commit; its error undoes all. Its tx is that of
+// pg.Later.
 type Also func(ctx context.Context, tx pgx.Tx) error
 
 var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/ledger")
@@ -158,7 +160,7 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 			keys = append(keys, e.Key)
 		}
 	}
-	sales, bad, err := store.Lock(ctx, tx, keys)
+	sales, bad, looks, err := store.LockWithLooks(ctx, tx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +170,6 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 	for _, u := range bad {
 		b.unreadable[u.Key] = u
 		delete(b.pages, u.Key)
-	}
-	looks, err := store.Looks(ctx, tx, keys)
-	if err != nil {
-		return nil, err
 	}
 	for _, s := range sales {
 		k := store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}
@@ -187,14 +185,16 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 // close writes everything that the book says.
 func (l *Ledger) close(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
 	b.schedule()
-	if err := store.Save(ctx, tx, b.sales()); err != nil {
+	if err := store.Save(ctx, pg.Later(tx), b.sales()); err != nil {
 		return err
 	}
 	return l.write(ctx, tx, b, also)
 }
 
-// write writes what goes with the sales' rows.
+// write writes what goes with the sales' rows. All of it is sent with the commit: sales are locked while the server works, not while
+// it waits for the next statement.
 func (l *Ledger) write(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
+	tx = pg.Later(tx)
 	if err := store.Append(ctx, tx, b.events); err != nil {
 		return err
 	}

@@ -34,6 +34,24 @@ func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, []Unreadable, err
 	return sortSales(rows, err, "lock sales")
 }
 
+// LockWithLooks is Lock together with Looks: one question to the server instead of two.
+func LockWithLooks(ctx context.Context, tx pgx.Tx, keys []Key) (sales []Sale, bad []Unreadable, looks map[Key]Look, err error) {
+	merchants, ids := split(keys)
+	b := &pgx.Batch{}
+	b.Queue(lockSales, merchants, ids).Query(func(rows pgx.Rows) (err error) {
+		sales, bad, err = sortSales(rows, nil, "lock sales")
+		return err
+	})
+	b.Queue(getLooks, merchants, ids).Query(func(rows pgx.Rows) (err error) {
+		looks, err = readLooks(rows)
+		return err
+	})
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, nil, nil, fmt.Errorf("lock sales and their looks: %w", err)
+	}
+	return sales, bad, looks, nil
+}
+
 const saveSales = `
 UPDATE payments p SET state = w.state, review_reason = w.review_reason, facts = w.facts::jsonb, event_count = w.event_count,
     paid_centavos = w.paid_centavos, paid_at = w.paid_at, charge_id = w.charge_id, charge_hash = w.charge_hash,

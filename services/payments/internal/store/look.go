@@ -69,6 +69,10 @@ func Looks(ctx context.Context, tx pgx.Tx, keys []Key) (map[Key]Look, error) {
 	if err != nil {
 		return nil, fmt.Errorf("get looks: %w", err)
 	}
+	return readLooks(rows)
+}
+
+func readLooks(rows pgx.Rows) (map[Key]Look, error) {
 	list, err := pgx.CollectRows(rows, scanLook)
 	if err != nil {
 		return nil, fmt.Errorf("get looks: %w", err)
@@ -104,29 +108,24 @@ WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id`
 // SetLooks writes the schedule of locked sales: set are due again, drop never. A look that goes on keeps its lease unless it is
 // in release, which names the looks that have ended.
 func SetLooks(ctx context.Context, tx pgx.Tx, set []Look, drop, release []Key) error {
-	batch := &pgx.Batch{}
 	if len(set) > 0 {
 		c := newColumns(len(set), 13)
 		for _, l := range set {
 			c.add(l.MerchantID, l.PaymentID, l.AccountID, l.Provider, l.CreatedAt, l.DueAt, l.Unanswered, l.HintAt, l.BuyerUntil,
 				l.WantAt, (l.RetryAfter + time.Millisecond - 1).Milliseconds(), l.Reason, int16(l.Lane))
 		}
-		batch.Queue(setLooks, c.args...)
-	}
-	for statement, keys := range map[string][]Key{dropLooks: drop, releaseLooks: release} {
-		if len(keys) > 0 {
-			c := newColumns(len(keys), 2)
-			for _, k := range keys {
-				c.add(k.MerchantID, k.PaymentID)
-			}
-			batch.Queue(statement, c.args...)
+		if _, err := tx.Exec(ctx, setLooks, c.args...); err != nil {
+			return fmt.Errorf("set looks: %w", err)
 		}
 	}
-	if batch.Len() == 0 {
-		return nil
-	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("set looks: %w", err)
+	for statement, keys := range map[string][]Key{dropLooks: drop, releaseLooks: release} {
+		if len(keys) == 0 {
+			continue
+		}
+		merchants, ids := split(keys)
+		if _, err := tx.Exec(ctx, statement, merchants, ids); err != nil {
+			return fmt.Errorf("end looks: %w", err)
+		}
 	}
 	return nil
 }

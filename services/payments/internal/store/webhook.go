@@ -161,6 +161,7 @@ func (s *Store) PostponeWebhooks(ctx context.Context, hooks []Webhook, due time.
 }
 
 const unparkWebhooks = `
+WITH woken AS (
 UPDATE webhooks h SET state = 'new', due_at = $6, leased_until = NULL
 FROM (
     SELECT k.id FROM webhooks k WHERE k.state = 'parked' AND k.id IN (
@@ -175,7 +176,9 @@ FROM (
         WHERE hit.provider = v.provider)
     ORDER BY k.digest FOR UPDATE OF k
 ) AS w
-WHERE h.id = w.id`
+WHERE h.id = w.id
+RETURNING h.id)
+SELECT count(*) FROM woken`
 
 // Unpark makes the webhooks that waited for these sales due, in the transaction in which the sales appear; found tells whether
 // there were any. Who reads one of them at this moment without having seen the sale loses it, see JudgeWebhooks.
@@ -188,11 +191,11 @@ func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale, now time.Time) (found 
 		s := &sales[i]
 		c.add(s.Provider, s.Charge.Hash, s.Charge.ID, s.Charge.Reference, s.SaleKey)
 	}
-	tag, err := tx.Exec(ctx, unparkWebhooks, append(c.args, now)...)
-	if err != nil {
+	var n int
+	if err := tx.QueryRow(ctx, unparkWebhooks, append(c.args, now)...).Scan(&n); err != nil {
 		return false, fmt.Errorf("unpark webhooks: %w", err)
 	}
-	return tag.RowsAffected() > 0, nil
+	return n > 0, nil
 }
 
 // Hint is what a webhook says about which sale it means.
