@@ -54,18 +54,28 @@ func (f *flow) send(ctx context.Context, b *pgx.Batch, first int) (pgx.BatchResu
 	results := f.conn.SendBatch(ctx, b)
 	for range first {
 		if _, err := results.Exec(); err != nil {
-			return nil, errors.Join(err, closing(results, err))
+			return nil, also(err, results.Close())
 		}
 	}
 	return results, nil
 }
 
-// closing closes results that failed, and returns only what is news.
-func closing(results pgx.BatchResults, known error) error {
-	if err := results.Close(); err != nil && err.Error() != known.Error() {
+// also is an error with what closing its results said, where that is news.
+func also(err, closing error) error {
+	if closing == nil || closing.Error() == err.Error() {
 		return err
 	}
-	return nil
+	return errors.Join(err, closing)
+}
+
+// last are the rows of the last statement of a batch, which is closed with them.
+func last(results pgx.BatchResults) (pgx.Rows, error) {
+	rows, err := results.Query()
+	if err != nil {
+		err = also(err, results.Close())
+		return noRows{err: err}, err
+	}
+	return &lastRows{Rows: rows, results: results}, nil
 }
 
 // flush sends what waits.
@@ -100,7 +110,7 @@ func (f *flow) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Co
 		return tag, err
 	}
 	if tag, err = results.Exec(); err != nil {
-		return tag, errors.Join(err, closing(results, err))
+		return tag, also(err, results.Close())
 	}
 	return tag, results.Close()
 }
@@ -120,12 +130,7 @@ func (f *flow) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if err != nil {
 		return noRows{err: err}, err
 	}
-	rows, err := results.Query()
-	if err != nil {
-		err = errors.Join(err, closing(results, err))
-		return noRows{err: err}, err
-	}
-	return &lastRows{Rows: rows, results: results}, nil
+	return last(results)
 }
 
 // QueryRow implements pgx.Tx.

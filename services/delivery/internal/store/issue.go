@@ -93,6 +93,9 @@ func (s *Store) IssueBatch(ctx context.Context, in []Issue) ([]Issued, error) {
 	found := make(map[sale.Key]Issued, len(in))
 	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		clear(found)
+		if err := pg.ByKey.Set(ctx, tx); err != nil {
+			return err
+		}
 		if err := collectIssued(ctx, tx, found, true, insertDeliveries, args...); err != nil {
 			return fmt.Errorf("insert deliveries: %w", err)
 		}

@@ -99,12 +99,12 @@ func (s *Store) Record(ctx context.Context, intents []Intent) ([]Recorded, error
 			return fmt.Errorf("look up notifications: %w", err)
 		}
 		if events {
-			if err := s.events.Notify(ctx, tx, ""); err != nil {
+			if err := s.events.Notify(ctx, pg.Later(tx), ""); err != nil {
 				return err
 			}
 		}
 		if outcomes {
-			return s.outcomes.Notify(ctx, tx, "")
+			return s.outcomes.Notify(ctx, pg.Later(tx), "")
 		}
 		return nil
 	})

@@ -116,7 +116,7 @@ func (s *Store) Settle(ctx context.Context, results []Result, notices []BotNotic
 		if err != nil || logged == 0 {
 			return err
 		}
-		return s.outcomes.Notify(ctx, tx, "")
+		return s.outcomes.Notify(ctx, pg.Later(tx), "")
 	})
 	if err != nil {
 		return fmt.Errorf("settle messages: %w", err)

@@ -160,6 +160,9 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 			keys = append(keys, e.Key)
 		}
 	}
+	if err := pg.ByKey.Set(ctx, tx); err != nil {
+		return nil, err
+	}
 	sales, bad, looks, err := store.LockWithLooks(ctx, tx, keys)
 	if err != nil {
 		return nil, err

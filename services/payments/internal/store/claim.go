@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
@@ -109,7 +110,7 @@ type Claimed struct {
 
 // ClaimLooks leases what is due at now, up to 500 looks in all, in no order. A look that belongs to both ends counts as one of the newest.
 func (s *Store) ClaimLooks(ctx context.Context, now time.Time, shares []Share) ([]Claimed, error) {
-	rows, err := s.pool.Query(ctx, claimLooks, claimArgs(now, shares)...)
+	rows, err := pg.ByKey.Query(ctx, s.pool, claimLooks, claimArgs(now, shares)...)
 	if err != nil {
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}

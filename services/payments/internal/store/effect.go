@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
 )
 
 // Effect is something that must follow from a decision. Its key is its idempotency key within the sale.
@@ -57,7 +59,7 @@ RETURNING e.merchant_id, e.payment_id, e.key, e.kind, e.payload, e.due_at, e.att
 
 // ClaimEffects leases up to limit due effects of a kind until lease.
 func (s *Store) ClaimEffects(ctx context.Context, kind string, now, lease time.Time, limit int) ([]Effect, error) {
-	rows, err := s.pool.Query(ctx, claimEffects, kind, now, lease, limit)
+	rows, err := pg.Lease.Query(ctx, s.pool, claimEffects, kind, now, lease, limit)
 	if err != nil {
 		return nil, fmt.Errorf("claim effects: %w", err)
 	}
@@ -145,7 +147,7 @@ func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, []Unreadab
 	for _, k := range keys {
 		c.add(k.MerchantID, k.PaymentID)
 	}
-	rows, err := s.pool.Query(ctx, getSales, c.args...)
+	rows, err := pg.ByKey.Query(ctx, s.pool, getSales, c.args...)
 	list, bad, err := sortSales(rows, err, "get sales")
 	if err != nil {
 		return nil, nil, err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
 )
 
 const getCursor = `SELECT cursor FROM followed WHERE source = $1`
@@ -77,7 +79,7 @@ func (s *Store) Existing(ctx context.Context, keys []Key) (map[Key]bool, error) 
 	for _, k := range keys {
 		c.add(k.MerchantID, k.PaymentID)
 	}
-	rows, err := s.pool.Query(ctx, existingSales, c.args...)
+	rows, err := pg.ByKey.Query(ctx, s.pool, existingSales, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for sales: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
@@ -80,7 +81,7 @@ RETURNING h.id, h.provider, h.digest, h.account_key, h.sale_key, h.body, h.conte
 
 // ClaimWebhooks leases up to limit webhooks that wait to be read, until lease.
 func (s *Store) ClaimWebhooks(ctx context.Context, now, lease time.Time, limit int) ([]Webhook, error) {
-	rows, err := s.pool.Query(ctx, claimWebhooks, now, lease, limit)
+	rows, err := pg.Lease.Query(ctx, s.pool, claimWebhooks, now, lease, limit)
 	if err != nil {
 		return nil, fmt.Errorf("claim webhooks: %w", err)
 	}
@@ -240,7 +241,7 @@ func (s *Store) MatchHints(ctx context.Context, hints []Hint) (map[int][]Matched
 	for i, h := range hints {
 		c.add(i, h.Provider, h.SaleKey, h.AccountID, h.MerchantID, h.Ref.Hash, h.Ref.ID, h.Ref.Reference)
 	}
-	rows, err := s.pool.Query(ctx, matchHints, c.args...)
+	rows, err := pg.ByKey.Query(ctx, s.pool, matchHints, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("match hints: %w", err)
 	}
