@@ -13,6 +13,9 @@ type Feed[T any] struct {
 	After Cursor // where it stands; the zero Cursor delivers the log from its beginning
 	Key   string // of Notify; empty is woken by every notification
 	Batch int    // rows per read at most
+	// Space is the least time between the beginnings of two reads, unless one was full: what commits meanwhile is read together, and after
+	// a rest at once.
+	Space time.Duration
 
 	// Read returns the rows after the cursor, at most limit, in order, and the cursor of the last row that it looked at;
 	// with nothing new it returns no rows and the cursor it was given. Its statement uses After and Order.
@@ -40,6 +43,7 @@ func Follow[T any](ctx context.Context, l *Log, f Feed[T]) error {
 	defer poll.Stop()
 	cursor := f.After
 	for {
+		began := time.Now()
 		full, err := f.step(ctx, l, &cursor)
 		if err != nil {
 			return err
@@ -52,6 +56,14 @@ func Follow[T any](ctx context.Context, l *Log, f Feed[T]) error {
 			return ctx.Err()
 		case <-wake:
 		case <-poll.C:
+		}
+		if wait := f.Space - time.Since(began); wait > 0 {
+			poll.Reset(wait)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-poll.C:
+			}
 		}
 		poll.Reset(l.pause())
 	}

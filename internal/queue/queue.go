@@ -53,6 +53,10 @@ type Loop[T any] struct {
 	// at once.
 	Gather time.Duration
 
+	// Space is the least time between the beginnings of two claims, unless one came back full: rows that come faster are claimed together,
+	// and an idle loop claims at once. It is for work that nobody waits for by the millisecond.
+	Space time.Duration
+
 	// Hold is how long what is woken for may wait for a batch in flight to end, so that what comes meanwhile is claimed together:
 	// a busy loop makes few large batches instead of many small ones, and an idle one waits for nothing. A claim that came back
 	// full is followed by the next at once. Zero holds nothing.
@@ -97,6 +101,7 @@ func (l *Loop[T]) Check() error {
 	want(l.Workers > 0, fmt.Sprintf("Workers is %d, want at least 1", l.Workers))
 	want(l.Idle >= 0, "Idle is negative")
 	want(l.Gather >= 0, "Gather is negative")
+	want(l.Space >= 0, "Space is negative")
 	want(l.Hold >= 0, "Hold is negative")
 	want(l.HoldAt >= 0, "HoldAt is negative")
 	want(l.Timeout >= 0, "Timeout is negative")

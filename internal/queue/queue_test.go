@@ -178,7 +178,7 @@ func TestLoop_gatherWaitsAfterAWake(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatalf("Run: %v", err)
 		}
-		want := []time.Duration{0, time.Second + 2*time.Millisecond, time.Second + 4*time.Millisecond}
+		want := []time.Duration{0, time.Second + 2*time.Millisecond} // the second wake came before the claim
 		if d := cmp.Diff(want, tb.claimed()); d != "" {
 			t.Errorf("claims (-want +got):\n%s", d)
 		}
@@ -315,6 +315,28 @@ func TestLoop_holdClaimsTogetherWhileBusy(t *testing.T) {
 		}
 		want := []time.Duration{0, time.Second, 1020 * time.Millisecond, 2 * time.Second}
 		if d := cmp.Diff(want, tb.claimed()[:4]); d != "" {
+			t.Errorf("claims (-want +got):\n%s", d)
+		}
+	})
+}
+
+// Wakes that come faster than Space are one claim, and an idle loop makes it at once.
+func TestLoop_spaceClaimsTogetherWhatComesFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb, w := newTable(0), queue.NewWaker()
+		stop := start(t, queue.Loop[int]{Name: "q", Claim: tb.claim, Work: noWork, Batch: 10, Workers: 4, Idle: time.Minute,
+			Wake: w.C(), Space: 25 * time.Millisecond})
+		for _, after := range []time.Duration{time.Second, 10 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond} {
+			time.Sleep(after)
+			tb.set(1, nil)
+			w.Wake()
+		}
+		time.Sleep(time.Second)
+		if err := stop(); err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+		want := []time.Duration{0, time.Second, 1025 * time.Millisecond, 1120 * time.Millisecond}
+		if d := cmp.Diff(want, tb.claimed()); d != "" {
 			t.Errorf("claims (-want +got):\n%s", d)
 		}
 	})

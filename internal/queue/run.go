@@ -48,6 +48,7 @@ type runner[T any] struct {
 	claiming health
 	working  health
 	inFlight atomic.Int64
+	claimed  time.Time     // when the last claim began; the claiming goroutine's alone
 	rows     atomic.Int64  // of the batches in flight
 	ended    chan struct{} // a batch has ended since the last claim
 	wg       sync.WaitGroup
@@ -101,15 +102,19 @@ func (r *runner[T]) run(ctx context.Context) error {
 	return r.drain(work)
 }
 
-// rest returns when the next claim should be made: after a wake (and Gather, and Hold), after Idle, or when ctx is done.
+// rest returns when the next claim should be made: after a wake (and Gather, Space and Hold), after Idle, or when ctx is done.
 func (r *runner[T]) rest(ctx context.Context) {
 	since := time.Now()
 	t := time.NewTimer(r.Idle)
 	defer t.Stop()
 	select {
 	case <-r.Wake:
-		sleep(ctx, r.Gather)
+		sleep(ctx, max(r.Gather, r.Space-time.Since(r.claimed)))
 		r.hold(ctx, r.Hold-time.Since(since))
+		select {
+		case <-r.Wake: // the claim that follows sees what this one is about
+		default:
+		}
 	case <-t.C:
 	case <-ctx.Done():
 	}
@@ -138,6 +143,7 @@ func (r *runner[T]) claim(ctx context.Context) (rows []T, err error) {
 	ctx, cancel := context.WithTimeout(telemetry.Untraced(ctx), r.Timeout)
 	defer cancel()
 	start := time.Now()
+	r.claimed = start
 	err = guard(func() (err error) { rows, err = r.Claim(ctx, r.Batch); return err })
 	r.meters.since(ctx, r.meters.claim, start)
 	if err != nil {

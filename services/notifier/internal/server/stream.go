@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -18,6 +19,7 @@ import (
 const (
 	maxTicketBots = 1000
 	outcomeBatch  = 200
+	outcomeSpace  = 25 * time.Millisecond // between two reads: who follows writes a history, and does it for many at once
 )
 
 // CreateStreamTicket makes a ticket for one connection.
@@ -65,7 +67,7 @@ func (s *Server) FollowOutcomes(r *notifierv1.FollowOutcomesRequest, out notifie
 		return rpcerr.Invalid("cursor", "a cursor of this stream, or nothing")
 	}
 	return eventlog.Follow(out.Context(), s.Store.Outcomes(), eventlog.Feed[store.Outcome]{
-		After: after, Batch: outcomeBatch, Read: s.Store.OutcomesAfter,
+		After: after, Batch: outcomeBatch, Space: outcomeSpace, Read: s.Store.OutcomesAfter,
 		Deliver: func(_ context.Context, rows []store.Outcome) error {
 			m := &notifierv1.FollowOutcomesResponse{Cursor: rows[len(rows)-1].Cursor.String(), Outcomes: make([]*notifierv1.Outcome, len(rows))}
 			for i, row := range rows {

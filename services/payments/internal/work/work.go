@@ -98,6 +98,7 @@ const (
 	hold        = 100 * time.Millisecond // for which what comes may wait for a batch in flight, to be claimed with what else comes
 	holdLooks   = 25 * time.Millisecond  // the same for looks, whose batches take as long as providers do
 	holdAt      = 16                     // rows in flight from which on anything waits: before that nothing is busy
+	newsSpace   = 25 * time.Millisecond  // between two claims of what nobody waits for by the millisecond: owners' news
 	retryLimit  = 5 * time.Second        // between claims while a leaf is away: what waits goes on soon after it is back
 )
 
@@ -143,18 +144,18 @@ func New(c Config) (*Worker, error) {
 // Run works until ctx is done; claimed batches are finished first.
 func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
-	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, hold, w.claimWebhooks, w.readWebhooks))
-	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, holdLooks, w.claimLooks, w.look))
-	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, hold, w.claimDeliveries, w.holding(w.deliver)))
-	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, hold, w.claimNews, w.holding(w.tell)))
-	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, hold, w.claimTokens, w.holding(w.changeTokens)))
+	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, pace{hold: hold}, w.claimWebhooks, w.readWebhooks))
+	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, pace{hold: holdLooks}, w.claimLooks, w.look))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.claimDeliveries, w.holding(w.deliver)))
+	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.claimNews, w.holding(w.tell)))
+	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, pace{hold: hold}, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
 	g.Add("habits", w.watchHabits)
 	g.Add(NameExpire, w.expireAll)
 	g.Add(NameReschedule, w.rescheduleAll)
-	g.Add(NameAlerts, loop(w, NameAlerts, w.alarm, 2, 20, 0, w.claimAlerts, w.alertOwners))
-	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, 0, w.claimDigests, w.digests))
-	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, 0, w.claimWatch, w.watch))
+	g.Add(NameAlerts, loop(w, NameAlerts, w.alarm, 2, 20, pace{}, w.claimAlerts, w.alertOwners))
+	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, pace{}, w.claimDigests, w.digests))
+	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, pace{}, w.claimWatch, w.watch))
 	g.Add("keep", w.keepHouse)
 	g.Add("release", w.releaseAll)
 	g.Add("backfills", w.runBackfills)
@@ -173,10 +174,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
+// pace is what a loop waits for so that rows are claimed together: see queue.Loop's Hold and Space.
+type pace struct{ hold, space time.Duration }
+
 // loop is one claim loop whose runs are noted for diagnosis.
-func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, hold time.Duration, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
-	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Hold: hold, HoldAt: holdAt, Timeout: workTimeout,
-		Retry: queue.Backoff{Limit: retryLimit},
+func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, p pace, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
+	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Space: p.space,
+		Hold: p.hold, HoldAt: holdAt, Timeout: workTimeout, Retry: queue.Backoff{Limit: retryLimit},
 		Claim: claim,
 		Work: func(ctx context.Context, rows []T) error {
 			err := do(ctx, rows)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +27,8 @@ const (
 	leaseMargin   = 45 * time.Second // for writing results while the database is away
 	botShare      = 8                // one bot has at most an eighth of the messages in flight
 	claimBatch    = 256
-	claimSpace    = 5 * time.Millisecond  // between two claims while messages are on their way
+	lookSpace     = 25 * time.Millisecond // between two claims when nothing was queued since the first
+	claimSpace    = 5 * time.Millisecond  // between two claims of a busy sender at least
 	busyClaim     = 16                    // a claim that found as many as this is followed by a longer space:
 	busyShare     = 4                     // that many times as long as it took, since each asks every bot that waits,
 	maxClaimSpace = 50 * time.Millisecond // and at most this
@@ -62,11 +64,13 @@ type Sender struct {
 	done   chan settled
 	tracer trace.Tracer
 	ends   metric.Int64Counter
+	fresh  atomic.Bool // a message was queued since the last claim
+	ended  atomic.Bool // a message's result was written since
 
 	// Of the claiming goroutine alone.
 	doubtful []uuid.UUID   // claims whose answer got lost
 	claimed  time.Time     // when the last claim was made
-	space    time.Duration // from then to the next
+	space    time.Duration // from then to the next, when busy
 	timer    *time.Timer
 }
 
@@ -101,7 +105,10 @@ func paceOf(c Config) store.Pace {
 }
 
 // Wake asks for a look into the queue now. It never blocks.
-func (s *Sender) Wake() { s.waker.Wake() }
+func (s *Sender) Wake() {
+	s.fresh.Store(true)
+	s.waker.Wake()
+}
 
 // Run sends until ctx is done; then nothing is claimed any more, messages in flight get their answer within Timeout, and all
 // results are written. It returns nil after such a stop.
@@ -130,8 +137,12 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // claim takes as many messages as there are free slots. It holds a slot for each until the result is written.
 func (s *Sender) claim(ctx context.Context, limit int) ([]store.Message, error) {
-	if wait := s.space - time.Since(s.claimed); wait > 0 && len(s.slots) > 0 {
-		s.timer.Reset(wait) // while others are on their way, what comes is claimed together
+	fresh := s.fresh.Swap(false)
+	if wait := s.pause(fresh, s.ended.Swap(false)) - time.Since(s.claimed); wait > 0 {
+		if fresh {
+			s.fresh.Store(true)
+		}
+		s.timer.Reset(wait)
 		return nil, nil
 	}
 	s.claimed = time.Now()
@@ -155,6 +166,20 @@ func (s *Sender) claim(ctx context.Context, limit int) ([]store.Message, error) 
 	return nil, err
 }
 
+// pause is how long after the last claim the next is made. What was queued since is claimed at once unless many are on their way; a look for
+// what a claim left behind, or for what the end of a message makes due, comes together with others.
+func (s *Sender) pause(fresh, ended bool) time.Duration {
+	switch {
+	case s.space > 0 && len(s.slots) > 0:
+		return s.space
+	case fresh:
+		return 0
+	case ended || len(s.slots) > 0:
+		return lookSpace
+	}
+	return 0
+}
+
 func (s *Sender) take(ctx context.Context, limit int) ([]store.Message, error) {
 	if len(s.doubtful) > 0 {
 		if err := s.cfg.Store.Unclaim(ctx, s.doubtful); err != nil {
@@ -164,7 +189,7 @@ func (s *Sender) take(ctx context.Context, limit int) ([]store.Message, error) {
 	}
 	name := uuid.New()
 	rows, err := s.cfg.Store.Claim(ctx, name, limit, s.pace, s.cfg.Timeout+leaseMargin)
-	if s.space = claimSpace; len(rows) >= busyClaim {
+	if s.space = 0; len(rows) >= busyClaim {
 		s.space = max(claimSpace, min(busyShare*time.Since(s.claimed), maxClaimSpace))
 	}
 	if err != nil {

@@ -89,6 +89,7 @@ func (s *Sender) settle(ctx context.Context) {
 			time.Sleep(retry.Delay(attempt))
 		}
 		s.release(len(batch))
+		s.ended.Store(true)
 		s.waker.Wake()
 	}
 }

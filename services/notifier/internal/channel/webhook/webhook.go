@@ -31,6 +31,7 @@ const (
 	scope       = "github.com/baixapay/baixa/services/notifier/internal/channel/webhook"
 	leaseMargin = 30 * time.Second // for writing results while the database is away
 	feedBatch   = 500
+	feedSpace   = 25 * time.Millisecond // between two reads of the log
 	claimBatch  = 128
 	sweepEvery  = time.Minute
 	sweepBatch  = 2000
@@ -186,7 +187,7 @@ func release(slots chan struct{}, n int) {
 func (s *Sender) feed(ctx context.Context) {
 	last := ""
 	for ctx.Err() == nil {
-		err := eventlog.Follow(ctx, s.cfg.Store.Events(), eventlog.Feed[store.Event]{Batch: 1,
+		err := eventlog.Follow(ctx, s.cfg.Store.Events(), eventlog.Feed[store.Event]{Batch: 1, Space: feedSpace,
 			// The log only says when to look: where the feed stands is its own row, which all replicas share.
 			Read: func(ctx context.Context, at eventlog.Cursor, _ int) ([]store.Event, eventlog.Cursor, error) {
 				return nil, at, s.feedAll(ctx)
