@@ -28,6 +28,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/baixapay/baixa/internal/visitor"
+	"github.com/baixapay/baixa/services/payments/internal/groupcommit"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
@@ -108,7 +109,7 @@ type Config struct {
 type Handler struct {
 	Config
 	links   *links
-	writer  *writer
+	writer  *groupcommit.Group[store.Click]
 	guesses *visitor.Limiter
 	clicks  *visitor.Limiter
 	page    *template.Template
@@ -146,7 +147,7 @@ func (h *Handler) Run(ctx context.Context) error {
 	var warm sync.WaitGroup
 	warm.Go(func() { h.links.warm(ctx) }) // clicks do not wait for it
 	defer warm.Wait()
-	return h.writer.run(ctx)
+	return h.writer.Run(ctx)
 }
 
 // ServeHTTP answers /go/{slug}: 302 to Telegram, 404 for what is no link, 503 when that is not known.
@@ -200,7 +201,7 @@ func (h *Handler) keep(ctx context.Context, r *http.Request, link store.ClickLin
 	}
 	c := store.Click{MerchantID: link.MerchantID, Token: newToken(), ID: id, Slug: link.Slug, ClickedAt: h.Now().UTC().Truncate(time.Millisecond), Machine: machine}
 	capture(&c, r, link, from, h.landed(link.Slug))
-	if err := h.writer.put(ctx, c); err != nil {
+	if err := h.writer.Put(ctx, c); err != nil {
 		slog.WarnContext(ctx, "click not kept; forwarded without a token", slog.String("slug", link.Slug), slog.Any("error", err))
 		return ""
 	}

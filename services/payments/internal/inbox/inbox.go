@@ -9,11 +9,12 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 
 	"github.com/baixapay/baixa/internal/seal"
 	"github.com/baixapay/baixa/internal/telemetry"
+	"github.com/baixapay/baixa/services/payments/internal/groupcommit"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
@@ -98,11 +100,7 @@ type Inbox struct {
 	cfg     Config
 	headers atomic.Pointer[keeping]
 	meters  *meters
-	queue   chan *entry
-	bytes   budget
-
-	mu     sync.RWMutex // closed and the sends that it ends
-	closed bool
+	group   *groupcommit.Group[*entry]
 }
 
 // New checks the configuration. Nothing runs yet.
@@ -113,11 +111,11 @@ func New(c Config) (*Inbox, error) {
 	if c.Writers < 0 || c.Batch < 0 || c.Queue < 0 || c.QueueBytes < 0 || c.WriteTimeout < 0 {
 		return nil, errors.New("inbox: a limit is negative")
 	}
-	c.Writers = or(c.Writers, DefaultWriters)
-	c.Batch = or(c.Batch, DefaultBatch)
-	c.Queue = or(c.Queue, DefaultQueue)
-	c.QueueBytes = or(c.QueueBytes, DefaultQueueBytes)
-	c.WriteTimeout = or(c.WriteTimeout, DefaultWriteTimeout)
+	c.Writers = cmp.Or(c.Writers, DefaultWriters)
+	c.Batch = cmp.Or(c.Batch, DefaultBatch)
+	c.Queue = cmp.Or(c.Queue, DefaultQueue)
+	c.QueueBytes = cmp.Or(c.QueueBytes, DefaultQueueBytes)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	if c.QueueBytes < MaxBody {
 		return nil, fmt.Errorf("inbox: QueueBytes is %d, want at least one webhook: %d", c.QueueBytes, MaxBody)
 	}
@@ -135,16 +133,11 @@ func New(c Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Inbox{cfg: c, meters: m, queue: make(chan *entry, c.Queue), bytes: budget{left: c.QueueBytes}}
+	b := &Inbox{cfg: c, meters: m}
+	b.group = groupcommit.New(groupcommit.Config[*entry]{Commit: b.commit, Alone: refusesRow, Writers: c.Writers, Batch: c.Batch, Queue: c.Queue,
+		Size: size, BatchBytes: maxBatchBytes, QueueBytes: c.QueueBytes})
 	b.headers.Store(&keeping{list: headers, names: headers.names()})
 	return b, nil
-}
-
-func or[T int | int64 | time.Duration](v, otherwise T) T {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
 
 // Headers are the lower-case names of the headers that are kept, those of Learn among them. The same slice comes again until
@@ -164,16 +157,15 @@ func (b *Inbox) Put(ctx context.Context, w Webhook) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := b.enqueue(e); err != nil {
-		b.meters.count(ctx, "not_stored", 1)
-		return Receipt{}, err
+	err = b.group.Put(ctx, e)
+	if err == nil {
+		return e.receipt, nil
 	}
-	select {
-	case r := <-e.done:
-		return r.receipt, r.err
-	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("%w: %w", ErrNotStored, ctx.Err())
+	b.meters.count(ctx, "not_stored", 1)
+	if ctx.Err() == nil && !errors.Is(err, groupcommit.ErrFull) && !errors.Is(err, groupcommit.ErrStopping) { // whose callers know enough
+		slog.ErrorContext(ctx, "webhook not stored", slog.String("provider", w.Provider), slog.Any("error", err))
 	}
+	return Receipt{}, fmt.Errorf("%w: %w", ErrNotStored, err)
 }
 
 // prepare seals w for its row.
@@ -199,7 +191,6 @@ func (b *Inbox) prepare(ctx context.Context, w Webhook) (*entry, error) {
 			Body: body, ContentType: plain(w.ContentType, maxShort), Headers: headers,
 			RemoteAddr: plain(w.RemoteAddr, maxShort), ReceivedAt: b.cfg.Now().UTC()},
 		span: trace.SpanContextFromContext(ctx),
-		done: make(chan result, 1),
 	}, nil
 }
 

@@ -58,7 +58,7 @@ func TestPut_fullQueueIsRefusedAtOnce(t *testing.T) {
 			put(1)
 			blocked(t, db)
 			put(2)
-			for len(b.queue) == 0 { // the second one waits behind the blocked writer
+			for b.group.Waiting() == 0 { // the second one waits behind the blocked writer
 				if t.Failed() {
 					t.FailNow()
 				}
@@ -172,7 +172,7 @@ func TestRun_writesWhatItTookAndNothingMore(t *testing.T) {
 			results <- err
 		}()
 	}
-	for len(b.queue) < n && !t.Failed() {
+	for b.group.Waiting() < n && !t.Failed() {
 		runtime.Gosched()
 	}
 	stop := start(t, b)
@@ -192,20 +192,27 @@ func TestRun_writesWhatItTookAndNothingMore(t *testing.T) {
 
 func TestCommit_oneBadRowHurtsNobodyElse(t *testing.T) {
 	s := store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))
-	b := closed(t, s, nil)
-	var batch []*entry
-	for _, body := range []string{"1", "2", "3"} {
+	b := closed(t, s, func(c *Config) { c.Writers = 1 })
+	var answers []chan error
+	for i, body := range []string{"1", "2", "3"} {
 		e, err := b.prepare(within(t), Webhook{Provider: "atomopay", Body: []byte(body)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		batch = append(batch, e)
+		if i == 1 {
+			e.hook.SaleKey = "\x00" // what check should have stopped
+		}
+		answer := make(chan error, 1)
+		go func() { answer <- b.group.Put(within(t), e) }()
+		answers = append(answers, answer)
 	}
-	batch[1].hook.SaleKey = "\x00" // what check should have stopped
-	b.commit(within(t), batch)
-	for i, e := range batch {
-		if r := <-e.done; (r.err != nil) != (i == 1) {
-			t.Errorf("webhook %d: %v", i, r.err)
+	for b.group.Waiting() < len(answers) && !t.Failed() {
+		runtime.Gosched()
+	}
+	start(t, b)
+	for i, answer := range answers {
+		if err := <-answer; (err != nil) != (i == 1) {
+			t.Errorf("webhook %d: %v", i, err)
 		}
 	}
 	if n := rows(t, s); n != 2 {
@@ -218,22 +225,22 @@ func TestCommit_survivesDeadlock(t *testing.T) {
 	db := pgtest.New(t, store.Schema)
 	s := store.New(db.Pool(t, store.Schema))
 	b := closed(t, s, nil)
-	offer := func() (batch []*entry) {
+	offer := func() (batch []*entry, err error) {
 		for _, body := range []string{"1", "2"} {
 			e, err := b.prepare(within(t), Webhook{Provider: "atomopay", Body: []byte(body)})
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			batch = append(batch, e)
 		}
-		b.commit(within(t), batch)
-		return batch
+		return batch, b.commit(within(t), batch)
+	}
+	first, err := offer()
+	if err != nil {
+		t.Fatal(err)
 	}
 	digests := [][]byte{}
-	for _, e := range offer() {
-		if r := <-e.done; r.err != nil {
-			t.Fatal(r.err)
-		}
+	for _, e := range first {
 		digests = append(digests, e.hook.Digest)
 	}
 	slices.SortFunc(digests, slices.Compare)
@@ -245,8 +252,13 @@ func TestCommit_survivesDeadlock(t *testing.T) {
 	if _, err := tx.Exec(within(t), touch, digests[1]); err != nil {
 		t.Fatal(err)
 	}
-	again := make(chan []*entry, 1)
-	go func() { again <- offer() }()
+	again := make(chan error, 1)
+	var copies []*entry
+	go func() {
+		var err error
+		copies, err = offer()
+		again <- err
+	}()
 	blocked(t, db)
 	_, err = tx.Exec(within(t), touch, digests[0]) // the circle is closed: the server ends one of the two
 	if !conflict(err) && err != nil {
@@ -260,9 +272,12 @@ func TestCommit_survivesDeadlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, e := range <-again {
-		if r := <-e.done; r.err != nil || !r.receipt.Duplicate {
-			t.Errorf("copy %d: %+v, %v", i, r.receipt, r.err)
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range copies {
+		if !e.receipt.Duplicate {
+			t.Errorf("copy %d: %+v", i, e.receipt)
 		}
 	}
 }
