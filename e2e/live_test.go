@@ -121,12 +121,13 @@ func startNotifier(t *testing.T) (notifierv1.NotifierServiceClient, string) {
 	return notifierv1.NewNotifierServiceClient(conn), strings.TrimPrefix(public.URL, "http://")
 }
 
-// cutter passes connections on and breaks them when it is told to.
+// cutter passes connections on and breaks them, or lets nothing through, when it is told to.
 type cutter struct {
 	listener net.Listener
 	target   string
 	mu       sync.Mutex
 	open     map[net.Conn]struct{}
+	gate     sync.RWMutex // held for writing while nothing is let through
 }
 
 func newCutter(t *testing.T, target string) *cutter {
@@ -147,7 +148,7 @@ func newCutter(t *testing.T, target string) *cutter {
 	return c
 }
 
-func (c *cutter) url() string { return "http://" + c.listener.Addr().String() }
+func (c *cutter) url() string { return "http://" + c.address() }
 
 func (c *cutter) pass(in net.Conn) {
 	out, err := net.Dial("tcp", c.target)
@@ -160,7 +161,7 @@ func (c *cutter) pass(in net.Conn) {
 	c.mu.Unlock()
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		go func() { _, _ = io.Copy(pair[0], pair[1]); done <- struct{}{} }()
+		go func() { _, _ = io.Copy(gated{pair[0], &c.gate}, pair[1]); done <- struct{}{} }()
 	}
 	<-done
 	_, _ = in.Close(), out.Close()
@@ -168,6 +169,26 @@ func (c *cutter) pass(in net.Conn) {
 	delete(c.open, in)
 	delete(c.open, out)
 	c.mu.Unlock()
+}
+
+// gated writes when the gate is open.
+type gated struct {
+	net.Conn
+	gate *sync.RWMutex
+}
+
+func (g gated) Write(p []byte) (int, error) {
+	g.gate.RLock()
+	defer g.gate.RUnlock()
+	return g.Conn.Write(p)
+}
+
+func (c *cutter) address() string { return c.listener.Addr().String() }
+
+// stall lets nothing through until the returned function is called.
+func (c *cutter) stall() (pass func()) {
+	c.gate.Lock()
+	return c.gate.Unlock
 }
 
 func (c *cutter) cut() {
