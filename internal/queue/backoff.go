@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 )
@@ -32,7 +33,7 @@ func (b Backoff) Delay(attempt int) time.Duration {
 
 // Ceiling returns the longest wait that Delay may return for the attempt.
 func (b Backoff) Ceiling(attempt int) time.Duration {
-	ceiling, limit := or(b.Base, DefaultBackoffBase), or(b.Limit, DefaultBackoffLimit)
+	ceiling, limit := cmp.Or(b.Base, DefaultBackoffBase), cmp.Or(b.Limit, DefaultBackoffLimit)
 	limit = max(limit, ceiling)
 	for n := 1; n < attempt; n++ {
 		if ceiling > limit/2 {

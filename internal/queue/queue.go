@@ -8,6 +8,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,19 +112,12 @@ func (l *Loop[T]) Check() error {
 }
 
 func (l Loop[T]) withDefaults() Loop[T] {
-	l.Idle = or(l.Idle, DefaultIdle)
-	l.Timeout = or(l.Timeout, DefaultTimeout)
-	l.Grace = or(l.Grace, DefaultGrace)
+	l.Idle = cmp.Or(l.Idle, DefaultIdle)
+	l.Timeout = cmp.Or(l.Timeout, DefaultTimeout)
+	l.Grace = cmp.Or(l.Grace, DefaultGrace)
 	if l.Log == nil {
 		l.Log = slog.Default()
 	}
 	l.Log = l.Log.With(slog.String("queue", l.Name))
 	return l
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

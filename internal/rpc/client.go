@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +59,7 @@ func Dial(c ClientConfig) (*grpc.ClientConn, error) {
 	if c.Timeout < 0 || c.MaxRecvBytes < 0 {
 		return nil, fmt.Errorf("rpc client %s: a limit is negative", c.Target)
 	}
-	c.Timeout = or(c.Timeout, DefaultTimeout)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -89,7 +90,7 @@ func Dial(c ClientConfig) (*grpc.ClientConn, error) {
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: .2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: 5 * time.Second,
 		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(or(c.MaxRecvBytes, DefaultMaxBytes))),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(cmp.Or(c.MaxRecvBytes, DefaultMaxBytes))),
 		grpc.WithChainUnaryInterceptor(unary...),
 		grpc.WithChainStreamInterceptor(c.Stream...),
 		grpc.WithIdleTimeout(0),

@@ -95,11 +95,3 @@ func checkPlainTarget(target string) error {
 	}
 	return nil
 }
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}

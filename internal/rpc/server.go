@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,11 +86,11 @@ func NewServer(c ServerConfig) (*Server, error) {
 	case c.Timeout < 0 || c.MaxTimeout < 0 || c.MaxRecvBytes < 0 || c.MaxConnectionAge < 0 || c.StopLimit < 0:
 		return nil, fmt.Errorf("rpc server %s: a limit is negative", c.Name)
 	}
-	c.MaxTimeout = or(c.MaxTimeout, DefaultMaxTimeout)
-	c.Timeout = min(or(c.Timeout, DefaultTimeout), c.MaxTimeout)
-	c.MaxRecvBytes = or(c.MaxRecvBytes, DefaultMaxBytes)
-	c.MaxConnectionAge = or(c.MaxConnectionAge, DefaultMaxConnectionAge)
-	c.StopLimit = or(c.StopLimit, DefaultStopLimit)
+	c.MaxTimeout = cmp.Or(c.MaxTimeout, DefaultMaxTimeout)
+	c.Timeout = min(cmp.Or(c.Timeout, DefaultTimeout), c.MaxTimeout)
+	c.MaxRecvBytes = cmp.Or(c.MaxRecvBytes, DefaultMaxBytes)
+	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, DefaultMaxConnectionAge)
+	c.StopLimit = cmp.Or(c.StopLimit, DefaultStopLimit)
 	if c.Status == nil {
 		c.Status = plainStatus
 	}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -35,14 +36,14 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Guesses = or(c.Guesses, page.DefaultGuesses)
-	c.GuessInterval = or(c.GuessInterval, page.DefaultInterval)
-	c.TokenKey = or(c.TokenKey, 1)
-	c.MetaURL = or(c.MetaURL, purchase.DefaultBaseURL)
-	c.MetaVersion = or(c.MetaVersion, purchase.DefaultVersion)
-	c.MetaTimeout = or(c.MetaTimeout, 10*time.Second)
-	c.MetaBatch = or(c.MetaBatch, 32)
-	c.PixelScript = or(c.PixelScript, page.DefaultPixelScript)
+	c.Guesses = cmp.Or(c.Guesses, page.DefaultGuesses)
+	c.GuessInterval = cmp.Or(c.GuessInterval, page.DefaultInterval)
+	c.TokenKey = cmp.Or(c.TokenKey, 1)
+	c.MetaURL = cmp.Or(c.MetaURL, purchase.DefaultBaseURL)
+	c.MetaVersion = cmp.Or(c.MetaVersion, purchase.DefaultVersion)
+	c.MetaTimeout = cmp.Or(c.MetaTimeout, 10*time.Second)
+	c.MetaBatch = cmp.Or(c.MetaBatch, 32)
+	c.PixelScript = cmp.Or(c.PixelScript, page.DefaultPixelScript)
 	return c
 }
 
@@ -76,12 +77,4 @@ func (c Config) Validate() error {
 func webAddress(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,11 +31,11 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.CallTimeout, c.Visible = or(c.CallTimeout, server.DefaultCallTimeout), or(c.Visible, server.DefaultVisible)
-	c.Parallel, c.BreakerFailures = or(c.Parallel, gate.DefaultParallel), or(c.BreakerFailures, gate.DefaultFailures)
-	c.BreakerFirst, c.BreakerLimit = or(c.BreakerFirst, gate.DefaultBreakerFirst), or(c.BreakerLimit, gate.DefaultBreakerLimit)
-	c.HedgeAfter = or(c.HedgeAfter, server.DefaultHedgeAfter)
-	c.Quiet = or(c.Quiet, gate.DefaultQuiet)
+	c.CallTimeout, c.Visible = cmp.Or(c.CallTimeout, server.DefaultCallTimeout), cmp.Or(c.Visible, server.DefaultVisible)
+	c.Parallel, c.BreakerFailures = cmp.Or(c.Parallel, gate.DefaultParallel), cmp.Or(c.BreakerFailures, gate.DefaultFailures)
+	c.BreakerFirst, c.BreakerLimit = cmp.Or(c.BreakerFirst, gate.DefaultBreakerFirst), cmp.Or(c.BreakerLimit, gate.DefaultBreakerLimit)
+	c.HedgeAfter = cmp.Or(c.HedgeAfter, server.DefaultHedgeAfter)
+	c.Quiet = cmp.Or(c.Quiet, gate.DefaultQuiet)
 	return c
 }
 
@@ -58,12 +59,4 @@ func (c Config) Validate() error {
 	want(c.BreakerLimit >= c.BreakerFirst, "BreakerLimit", "at least BreakerFirst")
 	want(c.Quiet > 0, "Quiet", "a positive duration")
 	return errors.Join(errs...)
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func Try(ctx context.Context, t Trial) (Finding, error) {
 	if err != nil {
 		return Finding{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, or(t.Timeout, 10*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, 10*time.Second))
 	defer cancel()
 	var calls []Call
 	ctx = provider.WithTap(ctx, func(x provider.Exchange) {

@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/baixapay/baixa/internal/config"
@@ -62,18 +63,18 @@ func (c *Config) Validate() error { return config.Check(c) }
 
 func (c *Config) withDefaults() Config {
 	d := *c
-	d.TelegramURL = or(c.TelegramURL, telegramURL)
-	d.TelegramPerBot = or(c.TelegramPerBot, 30)
-	d.TelegramChatWait = max(0, or(c.TelegramChatWait, time.Second))
-	d.TelegramInFlight = or(c.TelegramInFlight, 256)
-	d.TelegramTimeout = or(c.TelegramTimeout, 15*time.Second)
-	d.TelegramMaxAge = or(c.TelegramMaxAge, 72*time.Hour)
-	d.TelegramRetry = or(c.TelegramRetry, time.Second)
-	d.WebhookInFlight = or(c.WebhookInFlight, 256)
-	d.WebhookTimeout = or(c.WebhookTimeout, 20*time.Second)
-	d.WebhookDisableAfter = or(c.WebhookDisableAfter, 5*24*time.Hour)
-	d.MaxSockets = or(c.MaxSockets, websocket.DefaultMaxSockets)
-	d.SocketPing = or(c.SocketPing, websocket.DefaultPing)
+	d.TelegramURL = cmp.Or(c.TelegramURL, telegramURL)
+	d.TelegramPerBot = cmp.Or(c.TelegramPerBot, 30)
+	d.TelegramChatWait = max(0, cmp.Or(c.TelegramChatWait, time.Second))
+	d.TelegramInFlight = cmp.Or(c.TelegramInFlight, 256)
+	d.TelegramTimeout = cmp.Or(c.TelegramTimeout, 15*time.Second)
+	d.TelegramMaxAge = cmp.Or(c.TelegramMaxAge, 72*time.Hour)
+	d.TelegramRetry = cmp.Or(c.TelegramRetry, time.Second)
+	d.WebhookInFlight = cmp.Or(c.WebhookInFlight, 256)
+	d.WebhookTimeout = cmp.Or(c.WebhookTimeout, 20*time.Second)
+	d.WebhookDisableAfter = cmp.Or(c.WebhookDisableAfter, 5*24*time.Hour)
+	d.MaxSockets = cmp.Or(c.MaxSockets, websocket.DefaultMaxSockets)
+	d.SocketPing = cmp.Or(c.SocketPing, websocket.DefaultPing)
 	return d
 }
 
@@ -83,12 +84,4 @@ func (c *Config) sender() telegram.Config {
 		Timeout: c.TelegramTimeout, MaxAge: c.TelegramMaxAge, Idle: idle, ForbiddenWait: forbiddenWait,
 		Retry: queue.Backoff{Base: c.TelegramRetry, Limit: retryLimit},
 	}
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

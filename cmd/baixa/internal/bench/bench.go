@@ -7,6 +7,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func Run(ctx context.Context, b Bench, o Options) (r Result, err error) {
 	if o.Rounds < 0 || o.Seconds < 0 || o.Rate < 0 {
 		return Result{}, fmt.Errorf("--rounds, --seconds and --rate: expected positive numbers, got %d, %d and %d", o.Rounds, o.Seconds, o.Rate)
 	}
-	o.Rounds, o.Seconds = or(o.Rounds, max(1, b.Rounds)), or(o.Seconds, b.Seconds)
+	o.Rounds, o.Seconds = cmp.Or(o.Rounds, max(1, b.Rounds)), cmp.Or(o.Seconds, b.Seconds)
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
@@ -228,11 +229,4 @@ func round(v float64) float64 {
 	}
 	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
 	return math.Round(v*scale) / scale
-}
-
-func or(v, otherwise int) int {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ func latency() Bench {
 			if err != nil {
 				return nil, err
 			}
-			rate := or(e.Rate, latencyRate)
+			rate := cmp.Or(e.Rate, latencyRate)
 			return func(ctx context.Context) (Numbers, error) {
 				return e.latency(ctx, s, min(e.Seconds*rate, 20*latencyRate), rate)
 			}, nil

@@ -5,6 +5,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"sync"
@@ -94,9 +95,9 @@ func New(c Config) (*Gate, error) {
 	if c.Parallel < 0 || c.Failures < 0 || min(c.BreakerFirst, c.BreakerLimit, c.ProbeLease, c.Quiet) < 0 {
 		return nil, errors.New("gate: a limit is negative")
 	}
-	c.Parallel, c.Failures = or(c.Parallel, DefaultParallel), or(c.Failures, DefaultFailures)
-	c.BreakerFirst, c.BreakerLimit = or(c.BreakerFirst, DefaultBreakerFirst), or(c.BreakerLimit, DefaultBreakerLimit)
-	c.ProbeLease, c.Quiet = or(c.ProbeLease, DefaultProbeLease), or(c.Quiet, DefaultQuiet)
+	c.Parallel, c.Failures = cmp.Or(c.Parallel, DefaultParallel), cmp.Or(c.Failures, DefaultFailures)
+	c.BreakerFirst, c.BreakerLimit = cmp.Or(c.BreakerFirst, DefaultBreakerFirst), cmp.Or(c.BreakerLimit, DefaultBreakerLimit)
+	c.ProbeLease, c.Quiet = cmp.Or(c.ProbeLease, DefaultProbeLease), cmp.Or(c.Quiet, DefaultQuiet)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -108,14 +109,6 @@ func New(c Config) (*Gate, error) {
 	}
 	g := &Gate{c: c, of: map[account.Key]*local{}}
 	return g, g.told.init(c.Meter)
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Why is the reason for which a call is not made.
@@ -158,5 +151,5 @@ func (g *Gate) local(k account.Key, now time.Time) *local {
 }
 
 func budget(n Need) store.Budget {
-	return store.PerMinute(or(n.Account.CallsPerMinute, or(n.Rule.CallsPerMinute, DefaultCallsPerMinute)))
+	return store.PerMinute(cmp.Or(n.Account.CallsPerMinute, cmp.Or(n.Rule.CallsPerMinute, DefaultCallsPerMinute)))
 }

@@ -7,6 +7,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,17 +53,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.PerBot, c.LinkLife, c.Patience = or(c.PerBot, 30), or(c.LinkLife, 7*24*time.Hour), or(c.Patience, 90*24*time.Hour)
-	c.Grace, c.Soon, c.Mend, c.Idle = or(c.Grace, time.Hour), or(c.Soon, 5*time.Second), or(c.Mend, 10*time.Minute), or(c.Idle, 500*time.Millisecond)
+	c.PerBot, c.LinkLife, c.Patience = cmp.Or(c.PerBot, 30), cmp.Or(c.LinkLife, 7*24*time.Hour), cmp.Or(c.Patience, 90*24*time.Hour)
+	c.Grace, c.Soon, c.Mend, c.Idle = cmp.Or(c.Grace, time.Hour), cmp.Or(c.Soon, 5*time.Second), cmp.Or(c.Mend, 10*time.Minute), cmp.Or(c.Idle, 500*time.Millisecond)
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Keeper does what is due about accesses. Any number of keepers may run on one database.
@@ -98,7 +91,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	loop := queue.Loop[store.Access]{
 		Name: "notifier.accesses", Claim: k.claim, Work: k.work, Batch: claimBatch, Workers: 4, Idle: k.cfg.Idle, Wake: k.waker.C(),
 		Timeout: stepTime, Grace: stepTime,
-		Due:   func(a store.Access) time.Time { return or(deref(a.DueAt), a.Now) },
+		Due:   func(a store.Access) time.Time { return cmp.Or(deref(a.DueAt), a.Now) },
 		Trace: func(a store.Access) string { return a.Traceparent },
 	}
 	return loop.Run(ctx)

@@ -9,6 +9,7 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,8 +89,8 @@ func New(c Config) (*Handler, error) {
 	if c.Streams < 0 || c.PerAddress < 0 || c.PerSale < 0 || c.Life < 0 || c.Check < 0 {
 		return nil, errors.New("checkout: a limit is negative")
 	}
-	c.Streams, c.PerAddress, c.PerSale = or(c.Streams, DefaultStreams), or(c.PerAddress, DefaultPerAddress), or(c.PerSale, DefaultPerSale)
-	c.Life, c.Check = or(c.Life, DefaultLife), or(c.Check, DefaultCheck)
+	c.Streams, c.PerAddress, c.PerSale = cmp.Or(c.Streams, DefaultStreams), cmp.Or(c.PerAddress, DefaultPerAddress), cmp.Or(c.PerSale, DefaultPerSale)
+	c.Life, c.Check = cmp.Or(c.Life, DefaultLife), cmp.Or(c.Check, DefaultCheck)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -102,13 +103,6 @@ func New(c Config) (*Handler, error) {
 	}
 	return &Handler{Config: c, page: page, limit: visitor.NewLimiter(guesses, guessEvery, c.Now), hub: newHub(c),
 		tracer: otel.Tracer("github.com/baixapay/baixa/services/payments/internal/checkout")}, nil
-}
-
-func or[T int | time.Duration](v, otherwise T) T {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
 
 // Run listens for changes until ctx is done; then the streams that are open end.

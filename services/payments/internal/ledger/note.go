@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -162,15 +163,8 @@ func (p *page) knows(e Entry) bool {
 
 // completed is a charge with what became known of it.
 func completed(c, known store.Charge) store.Charge {
-	return store.Charge{ID: or(known.ID, c.ID), Hash: or(known.Hash, c.Hash), Reference: or(known.Reference, c.Reference),
-		CopyPaste: or(known.CopyPaste, c.CopyPaste)}
-}
-
-func or(text, otherwise string) string {
-	if text != "" {
-		return text
-	}
-	return otherwise
+	return store.Charge{ID: cmp.Or(known.ID, c.ID), Hash: cmp.Or(known.Hash, c.Hash), Reference: cmp.Or(known.Reference, c.Reference),
+		CopyPaste: cmp.Or(known.CopyPaste, c.CopyPaste)}
 }
 
 // follow keeps where the way to the buyer stands.

@@ -6,6 +6,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -62,10 +63,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.InFlight, c.PerEndpoint = or(c.InFlight, 256), or(c.PerEndpoint, 8)
-	c.Timeout, c.DisableAfter = or(c.Timeout, 20*time.Second), or(c.DisableAfter, 5*24*time.Hour)
-	c.Pause, c.Hold = or(c.Pause, time.Second), or(c.Hold, 5*time.Minute)
-	c.Keep, c.Idle = or(c.Keep, 30*24*time.Hour), or(c.Idle, 500*time.Millisecond)
+	c.InFlight, c.PerEndpoint = cmp.Or(c.InFlight, 256), cmp.Or(c.PerEndpoint, 8)
+	c.Timeout, c.DisableAfter = cmp.Or(c.Timeout, 20*time.Second), cmp.Or(c.DisableAfter, 5*24*time.Hour)
+	c.Pause, c.Hold = cmp.Or(c.Pause, time.Second), cmp.Or(c.Hold, 5*time.Minute)
+	c.Keep, c.Idle = cmp.Or(c.Keep, 30*24*time.Hour), cmp.Or(c.Idle, 500*time.Millisecond)
 	if c.Schedule == nil {
 		c.Schedule = Schedule
 	}
@@ -73,14 +74,6 @@ func (c Config) withDefaults() Config {
 		c.Resolver = net.DefaultResolver
 	}
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Sender feeds, sends and sweeps. Any number of senders may run on one database.

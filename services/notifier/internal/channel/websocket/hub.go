@@ -6,6 +6,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,19 +73,11 @@ func NewHub(c Config) (*Hub, error) {
 	if c.MaxSockets < 0 || c.Buffer < 0 || c.Ping < 0 || c.Write < 0 {
 		return nil, errors.New("websocket hub: limits must be positive")
 	}
-	c.MaxSockets, c.Buffer = or(c.MaxSockets, DefaultMaxSockets), or(c.Buffer, DefaultBuffer)
-	c.Ping, c.Write = or(c.Ping, DefaultPing), or(c.Write, DefaultWrite)
+	c.MaxSockets, c.Buffer = cmp.Or(c.MaxSockets, DefaultMaxSockets), cmp.Or(c.Buffer, DefaultBuffer)
+	c.Ping, c.Write = cmp.Or(c.Ping, DefaultPing), cmp.Or(c.Write, DefaultWrite)
 	h := &Hub{cfg: c, streams: map[uuid.UUID]map[*stream]struct{}{}}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Close ends all streams, which tells their clients to resume elsewhere, and waits for them. Calling it twice is safe.
