@@ -1,5 +1,5 @@
 // Package visitor tells who comes to the pages that buyers see: from which address, whether a person or a program, in which
-// language, and whether the address has guessed too often.
+// language, and whether the address has guessed too often; and it serves them pages that give nothing away.
 //
 // It refuses to know what the pages are about, and to believe a header of anybody but a trusted proxy.
 package visitor
@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -52,32 +51,6 @@ func IsPrefetch(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// English reports whether Accept-Language (RFC 9110, section 12.5.4) clearly prefers English; everything else is Portuguese.
-func English(accept string) bool {
-	var pt, en float64
-	for i, part := range strings.Split(accept, ",") {
-		if i == 32 {
-			break
-		}
-		tag, params, _ := strings.Cut(part, ";")
-		q := 1.0
-		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			parsed, err := strconv.ParseFloat(v, 64)
-			if err != nil || !(parsed >= 0 && parsed <= 1) {
-				continue
-			}
-			q = parsed
-		}
-		switch primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-"); primary {
-		case "pt":
-			pt = max(pt, q)
-		case "en":
-			en = max(en, q)
-		}
-	}
-	return en > pt
 }
 
 // Nonce is for one page's content security policy.

@@ -119,16 +119,6 @@ func TestIsPrefetch(t *testing.T) {
 	}
 }
 
-func TestEnglish(t *testing.T) {
-	for accept, want := range map[string]bool{"": false, "pt-BR,pt;q=0.9,en;q=0.8": false, "en-US,en;q=0.9": true, "en;q=0.3,pt;q=0.4": false,
-		"de,en;q=0.5": true, "fr": false, "en;q=x": false, "en;q=2": false, "*": false, "en;q=NaN": false,
-		"en-GB;q=0.5, pt;q=0.6": false, "en;q=0.9,pt-PT;q=0.1": true, "en,pt": false, "en;q=0": false} {
-		if English(accept) != want {
-			t.Errorf("%q: English %t", accept, !want)
-		}
-	}
-}
-
 func TestLimiter_burstThenOneEachInterval(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	l := NewLimiter(3, time.Second, func() time.Time { return now })

@@ -13,7 +13,7 @@ import (
 
 // ServeFile answers /delivery/file/{ticket}: a click on the page's button. It changes nothing.
 func (h *Handler) ServeFile(w http.ResponseWriter, r *http.Request) {
-	lang := pick(r.Header.Get("Accept-Language"))
+	lang := visitor.LanguageOf(r)
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
@@ -26,7 +26,7 @@ func (h *Handler) ServeFile(w http.ResponseWriter, r *http.Request) {
 }
 
 // click redirects to the merchant's file, signed and for a short time.
-func (h *Handler) click(w http.ResponseWriter, r *http.Request, lang language) {
+func (h *Handler) click(w http.ResponseWriter, r *http.Request, lang visitor.Language) {
 	a, ok := h.admit(w, r, lang, "delivery file", r.PathValue("ticket"))
 	if !ok {
 		return
@@ -49,8 +49,7 @@ func (h *Handler) click(w http.ResponseWriter, r *http.Request, lang language) {
 		h.refuse(w, r, lang, a, pageNoFile, http.StatusNotFound)
 		return
 	}
-	h.headers(w.Header(), &view{Words: say(lang, pageActive)})
-	w.Header().Del("Content-Type")
+	visitor.Secret(w.Header(), h.base.Scheme == "https")
 	w.Header().Set("Location", address)
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -8,24 +8,9 @@ import (
 	"github.com/baixapay/baixa/services/delivery/internal/store"
 )
 
-// language is a language that pages are written in.
-type language string
-
-const (
-	portuguese language = "pt-BR"
-	english    language = "en"
-)
-
-func pick(accept string) language {
-	if visitor.English(accept) {
-		return english
-	}
-	return portuguese
-}
-
 // words are a page's texts in one language.
 type words struct {
-	Lang     language
+	Lang     visitor.Language
 	Title    string // of the document
 	Heading  string
 	Text     string
@@ -62,8 +47,8 @@ const (
 
 type said struct{ heading, text string }
 
-var spoken = map[language]map[kind]said{
-	portuguese: {
+var spoken = map[visitor.Language]map[kind]said{
+	visitor.Portuguese: {
 		pageActive:      {"Pagamento confirmado", "Obrigado! O seu acesso está pronto."},
 		pageRevoked:     {"Este acesso foi encerrado", "O pagamento desta compra foi devolvido ou está em análise, por isso o acesso não está disponível. Se você acha que é um engano, fale com o vendedor pelo Telegram."},
 		pageExpired:     {"Este link expirou", "O prazo deste link terminou. Peça um novo ao vendedor pelo Telegram."},
@@ -76,7 +61,7 @@ var spoken = map[language]map[kind]said{
 		pagePreview:     {"Seu acesso", "Toque para abrir a sua entrega."},
 		pageMethod:      {"Pedido não aceito", "Abra o link que você recebeu no Telegram."},
 	},
-	english: {
+	visitor.English: {
 		pageActive:      {"Payment confirmed", "Thank you! Your access is ready."},
 		pageRevoked:     {"This access was closed", "The payment of this purchase was returned or is under review, so the access is not available. If you think this is a mistake, talk to the seller on Telegram."},
 		pageExpired:     {"This link has expired", "The time of this link is over. Ask the seller for a new one on Telegram."},
@@ -92,7 +77,7 @@ var spoken = map[language]map[kind]said{
 }
 
 // say returns the texts of a page.
-func say(l language, k kind) words {
+func say(l visitor.Language, k kind) words {
 	s := spoken[l][k]
 	w := words{
 		Lang: l, Title: s.heading, Heading: s.heading, Text: s.text,
@@ -109,7 +94,7 @@ func say(l language, k kind) words {
 			return "Restam " + strconv.Itoa(int(n)) + " acessos."
 		},
 	}
-	if l == english {
+	if l == visitor.English {
 		w.Product, w.Amount, w.Code, w.Open, w.Download, w.Contact = "Product", "Amount paid", "Purchase code", "Get access", "Download file", "How to get it"
 		w.NoAccess = "The seller will send your access on Telegram. Keep this page as a receipt."
 		w.Keep, w.Preview = "This link is yours alone: do not share it.", "Open"
@@ -137,7 +122,7 @@ func (w *words) rules(o *store.Opened) (out []string) {
 	}
 	if o.ExpiresAt != nil {
 		text := o.ExpiresAt.In(brazil).Format("02/01/2006 15:04")
-		if w.Lang == english {
+		if w.Lang == visitor.English {
 			text = o.ExpiresAt.In(brazil).Format("2 Jan 2006, 15:04") + " (UTC-3)"
 		}
 		out = append(out, w.Until+" "+text+".")

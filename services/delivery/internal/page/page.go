@@ -121,7 +121,7 @@ func New(c Config) (*Handler, error) {
 
 // ServeHTTP answers /delivery/{token} and, for a browser whose address lost the token, /delivery/.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	lang := pick(r.Header.Get("Accept-Language"))
+	lang := visitor.LanguageOf(r)
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 		w.Header().Set("Allow", "GET, HEAD, POST")
@@ -149,7 +149,7 @@ type asked struct {
 }
 
 // admit reads the secret. ok is false when the visitor has been answered.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request, lang language, name, text string) (a asked, ok bool) {
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, lang visitor.Language, name, text string) (a asked, ok bool) {
 	ctx, span := h.tracer.Start(r.Context(), name, trace.WithSpanKind(trace.SpanKindServer))
 	a = asked{from: h.cfg.Proxies.Client(r), span: span}
 	if wait := h.limit.Wait(a.from); wait > 0 {
@@ -168,7 +168,7 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, lang language, n
 	return a, true
 }
 
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, lang language, a asked, k kind, status int) {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, lang visitor.Language, a asked, k kind, status int) {
 	a.span.SetAttributes(attribute.String("page", string(k)))
 	if a.done == nil {
 		defer a.span.End()
@@ -177,7 +177,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, lang language, 
 }
 
 // fail answers when the store did not find, or did not answer.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, lang language, a asked, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, lang visitor.Language, a asked, err error) {
 	if errors.Is(err, store.ErrNotFound) {
 		h.limit.Count(a.from)
 		h.refuse(w, r, lang, a, pageUnknown, http.StatusNotFound)
@@ -199,7 +199,7 @@ func (a asked) found(traceparent, state string, p sale.PaymentID) {
 }
 
 // visit is a person's who opens the page.
-func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang language) {
+func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang visitor.Language) {
 	text := r.PathValue("token")
 	if text == "" {
 		text = h.cookies.token(r)

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
@@ -55,7 +54,7 @@ type pixel struct {
 var closedKinds = map[store.State]kind{store.Revoked: pageRevoked, store.Expired: pageExpired, store.UsedUp: pageUsedUp, store.OtherDevice: pageOtherDevice}
 
 // closed shows a link that gives nothing to whoever asks.
-func (h *Handler) closed(w http.ResponseWriter, r *http.Request, lang language, state store.State, product string, amount money.Amount, p sale.PaymentID) {
+func (h *Handler) closed(w http.ResponseWriter, r *http.Request, lang visitor.Language, state store.State, product string, amount money.Amount, p sale.PaymentID) {
 	status := http.StatusGone
 	if state == store.OtherDevice {
 		status = http.StatusForbidden
@@ -65,7 +64,7 @@ func (h *Handler) closed(w http.ResponseWriter, r *http.Request, lang language, 
 }
 
 // opened shows a link that exists.
-func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang language, t token.Token, device string, o *store.Opened) {
+func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang visitor.Language, t token.Token, device string, o *store.Opened) {
 	if o.State != store.Active {
 		h.closed(w, r, lang, o.State, o.ProductName, o.Amount, o.Payment)
 		return
@@ -97,7 +96,7 @@ func (h *Handler) opened(w http.ResponseWriter, r *http.Request, lang language, 
 }
 
 // plain shows a page that says nothing about any sale.
-func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k kind, status int) {
+func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang visitor.Language, k kind, status int) {
 	v := &view{Words: say(lang, k), Kind: k}
 	if k == pageUnavailable {
 		v.Refresh = 5
@@ -105,47 +104,20 @@ func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k
 	h.write(w, r, status, v)
 }
 
+// write lets the page load exactly what it has: its own style and script by nonce, and the pixel's hosts when there is a pixel.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
 	v.Nonce = visitor.Nonce()
-	var body bytes.Buffer
-	if err := h.page.Execute(&body, v); err != nil {
-		h.cfg.Log.ErrorContext(r.Context(), "delivery page not rendered", slog.Any("error", err))
-		http.Error(w, "Tente de novo em instantes. / Please try again in a moment.", http.StatusInternalServerError)
-		return
-	}
-	h.headers(w.Header(), v)
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body.Bytes()) // the visitor may be gone; there is nobody to tell
-	}
-}
-
-// headers allow exactly what the page has: its own style and script by nonce, and the pixel's hosts when there is a pixel.
-func (h *Handler) headers(to http.Header, v *view) {
-	script, pictures, connect, form := "'none'", "data:", "'none'", "'none'"
+	p := visitor.Page{Language: v.Words.Lang, Nonce: v.Nonce, Vary: "User-Agent", Secure: h.base.Scheme == "https"}
 	if v.Pixel != nil {
 		const meta = " https://www.facebook.com https://connect.facebook.net"
-		script = "'nonce-" + v.Nonce + "' " + h.pixel
-		pictures, connect, form = "data: "+h.pixel+meta, h.pixel+meta, "https://www.facebook.com"
+		p.Script = "'nonce-" + v.Nonce + "' " + h.pixel
+		p.Pictures, p.Connect, p.Form = h.pixel+meta, h.pixel+meta, "https://www.facebook.com"
 	}
 	if v.Kind == pagePreview {
-		form = "'self'"
+		p.Form = "'self'"
 	}
-	to.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+v.Nonce+"'; script-src "+script+"; img-src "+pictures+
-		"; connect-src "+connect+"; form-action "+form+"; base-uri 'none'; frame-ancestors 'none'")
-	to.Set("Content-Type", "text/html; charset=utf-8")
-	to.Set("Content-Language", string(v.Words.Lang))
-	to.Set("Vary", "Accept-Language, User-Agent")
-	to.Set("Cache-Control", "no-store, private")
-	to.Set("Referrer-Policy", "no-referrer")
-	to.Set("X-Content-Type-Options", "nosniff")
-	to.Set("X-Frame-Options", "DENY")
-	to.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
-	to.Set("Cross-Origin-Opener-Policy", "same-origin")
-	to.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-	if h.base.Scheme == "https" {
-		to.Set("Strict-Transport-Security", "max-age=31536000")
+	if err := p.Serve(w, r, status, h.page, v); err != nil {
+		h.cfg.Log.ErrorContext(r.Context(), "delivery page not rendered", slog.Any("error", err))
 	}
 }
 

@@ -110,7 +110,7 @@ func (h *Handler) Run(ctx context.Context) error { return h.hub.run(ctx) }
 
 // ServeHTTP answers /pay/{key} and /pay/{key}/events. Whatever names no sale is the same 404.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	lang := pick(r.Header.Get("Accept-Language"))
+	lang := visitor.LanguageOf(r)
 	key, streams := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, path), "/events")
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Method != http.MethodPost || streams):
@@ -127,7 +127,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // visit is a person's.
-func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang language, key string) {
+func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang visitor.Language, key string) {
 	ctx, span := h.tracer.Start(r.Context(), "checkout page", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -145,7 +145,7 @@ func (h *Handler) visit(w http.ResponseWriter, r *http.Request, lang language, k
 }
 
 // find reads the sale that a key names, or answers why not.
-func (h *Handler) find(ctx context.Context, w http.ResponseWriter, r *http.Request, lang language, key string) (store.Checkout, bool) {
+func (h *Handler) find(ctx context.Context, w http.ResponseWriter, r *http.Request, lang visitor.Language, key string) (store.Checkout, bool) {
 	from := h.Client(r)
 	if wait := h.limit.Wait(from); wait > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))

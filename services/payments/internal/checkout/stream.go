@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/baixapay/baixa/internal/visitor"
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
@@ -19,7 +20,7 @@ const (
 // Last-Event-ID when it comes again, so what happened in between is told at once. What is sent holds nothing of the sale.
 //
 // 503 with Retry-After when too many wait; the page then asks for itself now and then.
-func (h *Handler) stream(w http.ResponseWriter, r *http.Request, lang language, key string) {
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, lang visitor.Language, key string) {
 	sale, ok := h.find(r.Context(), w, r, lang, key)
 	if !ok {
 		return
@@ -37,7 +38,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, lang language, 
 	}
 	line := http.NewResponseController(w)
 	_ = line.SetReadDeadline(time.Time{}) // the server's own is for requests that are read; this one is
-	h.secret(w.Header())
+	visitor.Secret(w.Header(), h.Secure)
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // of nginx and its like
 	w.WriteHeader(http.StatusOK)

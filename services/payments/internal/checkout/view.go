@@ -1,7 +1,6 @@
 package checkout
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"html/template"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/baixapay/baixa/internal/visitor"
@@ -46,7 +44,7 @@ type view struct {
 }
 
 // show renders a sale.
-func (h *Handler) show(ctx context.Context, w http.ResponseWriter, r *http.Request, lang language, sale *store.Checkout) {
+func (h *Handler) show(ctx context.Context, w http.ResponseWriter, r *http.Request, lang visitor.Language, sale *store.Checkout) {
 	now := h.Now()
 	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, sale.Provider),
 		Since: version(store.Shown{State: sale.State, HasCode: sale.Charge.CopyPaste != "", QRExpiresAt: sale.QRExpiresAt})}
@@ -130,7 +128,7 @@ func version(s store.Shown) string {
 }
 
 // plain shows a page that says nothing about any sale.
-func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k kind, status int) {
+func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang visitor.Language, k kind, status int) {
 	v := &view{Words: say(lang, k), Kind: k, Mark: marks[k]}
 	if k == pageUnavailable {
 		v.Refresh = 5
@@ -138,6 +136,7 @@ func (h *Handler) plain(w http.ResponseWriter, r *http.Request, lang language, k
 	h.write(w, r, status, v)
 }
 
+// write lets the page load exactly what it has: its own style and script by nonce, and its own stream.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *view) {
 	v.Nonce = visitor.Nonce()
 	v.Title = v.Words.Heading
@@ -148,47 +147,14 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, v *v
 	if r.Header.Get(partHeader) == "main" { // an open page that reads itself again: it has the style and the script
 		part = "main"
 	}
-	var body bytes.Buffer
-	if err := h.page.ExecuteTemplate(&body, part, v); err != nil {
-		slog.ErrorContext(r.Context(), "checkout page not rendered", slog.Any("error", err))
-		http.Error(w, "Tente de novo em instantes. / Please try again in a moment.", http.StatusInternalServerError)
-		return
-	}
-	h.headers(w.Header(), v)
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body.Bytes()) // the visitor may be gone; there is nobody to tell
-	}
-}
-
-// headers allow exactly what the page has: its own style and script by nonce, and its own stream.
-func (h *Handler) headers(to http.Header, v *view) {
-	script, connect, form := "'none'", "'none'", "'none'"
+	p := visitor.Page{Language: v.Words.Lang, Nonce: v.Nonce, Vary: "User-Agent, " + partHeader, Secure: h.Secure}
 	if v.Live || v.Refresh > 0 {
-		script, connect = "'nonce-"+v.Nonce+"'", "'self'"
+		p.Script, p.Connect = "'nonce-"+v.Nonce+"'", "'self'"
 	}
 	if v.Kind == pagePreview {
-		form = "'self'"
+		p.Form = "'self'"
 	}
-	to.Set("Content-Security-Policy", strings.Join([]string{"default-src 'none'", "style-src 'nonce-" + v.Nonce + "'", "script-src " + script,
-		"connect-src " + connect, "img-src data:", "form-action " + form, "base-uri 'none'", "frame-ancestors 'none'"}, "; "))
-	to.Set("Content-Type", "text/html; charset=utf-8")
-	to.Set("Content-Language", string(v.Words.Lang))
-	to.Set("Vary", "Accept-Language, User-Agent, "+partHeader)
-	h.secret(to)
-	to.Set("X-Frame-Options", "DENY")
-	to.Set("Cross-Origin-Opener-Policy", "same-origin")
-	to.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-}
-
-// secret is what everything under a secret URL says.
-func (h *Handler) secret(to http.Header) {
-	to.Set("Cache-Control", "no-store, private")
-	to.Set("Referrer-Policy", "no-referrer")
-	to.Set("X-Content-Type-Options", "nosniff")
-	to.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
-	if h.Secure {
-		to.Set("Strict-Transport-Security", "max-age=31536000")
+	if err := p.Serve(w, r, status, h.page.Lookup(part), v); err != nil {
+		slog.ErrorContext(r.Context(), "checkout page not rendered", slog.Any("error", err))
 	}
 }

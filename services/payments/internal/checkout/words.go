@@ -7,21 +7,6 @@ import (
 	"github.com/baixapay/baixa/internal/visitor"
 )
 
-// language is a language that pages are written in.
-type language string
-
-const (
-	portuguese language = "pt-BR"
-	english    language = "en"
-)
-
-func pick(accept string) language {
-	if visitor.English(accept) {
-		return english
-	}
-	return portuguese
-}
-
 // kind names what a page says.
 type kind string
 
@@ -51,8 +36,8 @@ var marks = map[kind]string{pageMaking: "wait", pagePaid: "ok", pagePreparing: "
 
 type said struct{ heading, text string }
 
-var spoken = map[language]map[kind]said{
-	portuguese: {
+var spoken = map[visitor.Language]map[kind]said{
+	visitor.Portuguese: {
 		pagePending:     {"Pague com Pix", "Copie o código, abra o app do seu banco e escolha Pix copia e cola."},
 		pageMaking:      {"Gerando o seu Pix", "O código está sendo criado pelo processador de pagamentos. Costuma levar alguns segundos: esta página mostra o código assim que ele chegar."},
 		pagePaid:        {"Pagamento confirmado", "Obrigado! O seu acesso está pronto."},
@@ -70,7 +55,7 @@ var spoken = map[language]map[kind]said{
 		pagePreview:     {"Pagamento com Pix", "Toque para ver o código e pagar."},
 		pageMethod:      {"Pedido não aceito", "Abra o link que você recebeu no Telegram."},
 	},
-	english: {
+	visitor.English: {
 		pagePending:     {"Pay with Pix", "Copy the code, open your bank's app and choose Pix copy and paste."},
 		pageMaking:      {"Making your Pix", "The payment processor is making the code. It usually takes a few seconds: this page shows it as soon as it is there."},
 		pagePaid:        {"Payment confirmed", "Thank you! Your access is ready."},
@@ -92,7 +77,7 @@ var spoken = map[language]map[kind]said{
 
 // words are a page's texts in one language.
 type words struct {
-	Lang                                               language
+	Lang                                               visitor.Language
 	Heading, Text                                      string
 	Product, Amount, SoldBy                            string // labels
 	Copy, Copied, CodeLabel, CodeHint, Scan, QRLabel   string
@@ -100,13 +85,13 @@ type words struct {
 }
 
 // say returns the texts of a page.
-func say(l language, k kind) words {
+func say(l visitor.Language, k kind) words {
 	s := spoken[l][k]
 	w := words{Lang: l, Heading: s.heading, Text: s.text, Product: "Produto", Amount: "Valor", SoldBy: "Vendido por", Copy: "Copiar código Pix",
 		Copied: "Código copiado", CodeLabel: "Pix copia e cola", CodeHint: "Toque no código para selecionar tudo e copie.",
 		Scan: "Escaneie com o app do banco", QRLabel: "QR code do Pix com o mesmo código", Waiting: "Aguardando o pagamento",
 		LeftLabel: "Expira em", OpenAccess: "Acessar agora", Keep: "Este link é só seu: não o compartilhe.", OpenIt: "Abrir"}
-	if l == english {
+	if l == visitor.English {
 		w.Product, w.Amount, w.SoldBy, w.Copy, w.Copied = "Product", "Amount", "Sold by", "Copy Pix code", "Code copied"
 		w.CodeLabel, w.CodeHint = "Pix copy and paste", "Tap the code to select all of it, then copy."
 		w.Scan, w.QRLabel, w.Waiting = "Scan it with your bank's app", "QR code of the Pix with the same code", "Waiting for the payment"
@@ -116,10 +101,10 @@ func say(l language, k kind) words {
 }
 
 // left is a time in words that the page's script writes as well.
-func left(l language, seconds int) string {
+func left(l visitor.Language, seconds int) string {
 	days := seconds / 86400
 	switch {
-	case days > 1 && l == english:
+	case days > 1 && l == visitor.English:
 		return fmt.Sprintf("%d days", days)
 	case days > 1:
 		return fmt.Sprintf("%d dias", days)
@@ -134,12 +119,12 @@ var names = map[string]string{"pushinpay": "PushinPay", "atomopay": "Átomo Pay"
 
 // legal says what the provider does and what it does not. PushinPay's terms (4.10) require of sellers that buyers are told so, and
 // no provider of ours does more.
-func legal(l language, provider string) string {
+func legal(l visitor.Language, provider string) string {
 	name := names[provider]
 	if name == "" {
 		name = strings.ToUpper(provider[:min(1, len(provider))]) + provider[min(1, len(provider)):]
 	}
-	if l == english {
+	if l == visitor.English {
 		return name + " only processes this payment. The product, its content and its delivery are the seller's responsibility."
 	}
 	return name + " apenas processa este pagamento. O produto, o conteúdo e a entrega são de responsabilidade do vendedor."

@@ -219,21 +219,16 @@ func (h *Handler) landed(slug string) string {
 	return strings.TrimRight(h.PublicURL, "/") + path + slug
 }
 
+func (h *Handler) secure() bool { return strings.HasPrefix(h.PublicURL, "https://") }
+
 func (h *Handler) forward(w http.ResponseWriter, link store.ClickLink, token string) {
 	to := h.Telegram + "/" + link.BotUsername
 	if token != "" {
 		to += "?start=" + token
 		http.SetCookie(w, &http.Cookie{Name: Cookie, Value: token, Path: "/", MaxAge: int(cookieLife.Seconds()), HttpOnly: true,
-			Secure: strings.HasPrefix(h.PublicURL, "https://"), SameSite: http.SameSiteLaxMode})
+			Secure: h.secure(), SameSite: http.SameSiteLaxMode})
 	}
-	headers(w.Header())
+	visitor.Secret(w.Header(), h.secure())
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusFound)
-}
-
-func headers(to http.Header) {
-	to.Set("Cache-Control", "no-store, private")
-	to.Set("Referrer-Policy", "no-referrer")
-	to.Set("X-Content-Type-Options", "nosniff")
-	to.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
 }
