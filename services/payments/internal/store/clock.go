@@ -38,9 +38,13 @@ const pullWebhooks = `
 UPDATE webhooks SET due_at = LEAST(due_at, $1), leased_until = LEAST(leased_until, $1)
 WHERE due_at IS NOT NULL AND state = 'new' AND (due_at > $1 OR leased_until > $1)`
 
+const pullAlerts = `UPDATE alert_lanes SET due_at = $1 WHERE due_at > $1`
+
+const pullReschedules = `UPDATE reschedules SET due_at = $1 WHERE due_at > $1` // the lease is judged where it is claimed
+
 // PullBack makes free and due at latest what no clock that is right leases or delays for longer.
 func (s *Store) PullBack(ctx context.Context, latest time.Time) error {
-	for _, statement := range []string{pullLeases, pullEffects, pullWebhooks} {
+	for _, statement := range []string{pullLeases, pullEffects, pullWebhooks, pullAlerts, pullReschedules} {
 		if _, err := s.pool.Exec(ctx, statement, latest); err != nil {
 			return fmt.Errorf("pull back what is ahead of the clock: %w", err)
 		}

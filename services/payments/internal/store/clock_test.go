@@ -41,6 +41,9 @@ func TestPullBack_freesAndHastens(t *testing.T) {
 	b.exec(`INSERT INTO payments.effects (merchant_id, payment_id, key, kind, due_at, leased_until) VALUES ($1, $2, 'deliver', 'deliver', $3, $3)`,
 		l.MerchantID, l.PaymentID, b.now.Add(time.Hour))
 	b.exec(`INSERT INTO payments.webhooks (id, provider, digest, body, due_at, leased_until) VALUES (gen_random_uuid(), 'atomopay', 'x', '', $1, $1)`, b.now.Add(time.Hour))
+	b.exec(`INSERT INTO payments.alert_lanes (merchant_id, kind, due_at) VALUES ($1, 'sale_paid', $2)`, l.MerchantID, b.now.Add(time.Hour))
+	b.exec(`INSERT INTO payments.reschedules (merchant_id, id, account_id, provider, reason, gone, paid, due_at, leased_until)
+		VALUES ($1, gen_random_uuid(), $2, 'atomopay', 'policy', false, false, $3, $3)`, l.MerchantID, l.AccountID, b.now.Add(time.Hour))
 	if err := b.PullBack(t.Context(), b.now); err != nil {
 		t.Fatal(err)
 	}
@@ -52,5 +55,14 @@ func TestPullBack_freesAndHastens(t *testing.T) {
 	}
 	if got, err := b.ClaimWebhooks(t.Context(), b.now, b.now.Add(time.Minute), 1); err != nil || len(got) != 1 {
 		t.Errorf("the webhook waits still: %v, %v", got, err)
+	}
+	for _, table := range []string{"alert_lanes", "reschedules"} {
+		var due time.Time
+		if err := b.pool.QueryRow(t.Context(), `SELECT due_at FROM payments.`+table).Scan(&due); err != nil || due.After(b.now) {
+			t.Errorf("%s: due %s from now, %v", table, due.Sub(b.now), err)
+		}
+	}
+	if _, err := b.ClaimReschedule(t.Context(), b.now, b.now.Add(time.Minute)); err != nil {
+		t.Errorf("the policy's change waits still: %v", err)
 	}
 }
