@@ -109,7 +109,7 @@ func (s *Service) build(c Config) error {
 	wakers := work.NewWakers()
 	habits := work.NewHabits()
 	s.policies = policy.New(s.store)
-	books, err := ledger.New(ledger.Config{Pool: s.pool, Habit: habits.Of, Wake: wakers.Wake, Policy: s.policies.Policy})
+	books, err := ledger.New(ledger.Config{Pool: s.pool, Habit: habits.Of, Wake: wakers.Wake, Hand: wakers, Policy: s.policies.Policy})
 	if err != nil {
 		return err
 	}

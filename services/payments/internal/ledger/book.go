@@ -26,6 +26,7 @@ type book struct {
 	release  []store.Key
 	findable []store.Sale // sales whose identifiers became known: parked webhooks may wait for them
 	work     Work
+	lends    bool // effects may go to this process's own hand
 	// unreadable are the sales that are set aside; they have no page.
 	unreadable map[store.Key]store.Unreadable
 }
@@ -201,6 +202,10 @@ func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
 	}
 	b.effects = append(b.effects, store.Effect{Key: store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}, Name: name, Kind: kind,
 		Payload: raw, DueAt: b.now})
+}
+
+// call wakes whoever claims a kind.
+func (b *book) call(kind string) {
 	switch kind {
 	case KindDeliver:
 		b.work.Deliver = true
@@ -208,6 +213,35 @@ func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
 		b.work.Owner = true
 	case KindRevoke, KindRestore, KindResend, KindGroup:
 		b.work.Token = true
+	}
+}
+
+// lend leases the effects that this process can carry out at once to it.
+func (b *book) lend() {
+	for i := range b.effects {
+		e := &b.effects[i]
+		if b.lends {
+			if until, ok := b.l.hand.Until(e.Kind, b.now); ok {
+				e.Lease = moment(until)
+				continue
+			}
+		}
+		b.call(e.Kind)
+	}
+}
+
+// handOver gives what was lent, once it is committed, with the sales as they are now.
+func (b *book) handOver() {
+	var lent []store.Effect
+	for _, e := range b.effects {
+		if p := b.pages[e.Key]; !e.Lease.IsZero() && p != nil {
+			p.sale.UpdatedAt = b.now
+			e.Sale = &p.sale
+			lent = append(lent, e)
+		}
+	}
+	if len(lent) > 0 {
+		b.l.hand.Take(lent)
 	}
 }
 

@@ -162,6 +162,7 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (err error) {
 		if b, err = l.open(ctx, tx, entries); err != nil {
 			return err
 		}
+		b.lends = l.hand != nil
 		if err := b.refused(calls); err != nil {
 			return err
 		}
@@ -181,6 +182,7 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (err error) {
 	}
 	b.log(ctx)
 	l.wake(b.work)
+	b.handOver()
 	return nil
 }
 

@@ -32,12 +32,24 @@ type Config struct {
 	// Wake is told, after the commit, which kinds of work have something to do now. Nil tells nobody; the work then waits for
 	// its own clock.
 	Wake func(Work)
+	// Hand carries out effects in this process as soon as they are committed. Nil: they wait for whoever claims them.
+	Hand Hand
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
 
 // PolicyFunc finds the policies of a sale by its merchant, account and provider.
 type PolicyFunc func(payment.MerchantID, payment.AccountID, string) (payment.Policy, payment.PollPolicy)
+
+// Hand carries out effects that this process orders, see store.Effect.Lease.
+type Hand interface {
+	// Until is until when an effect of a kind that is ordered now will be this process's own; false: it is for whoever claims it.
+	// It is called while sales are locked and must not wait for anybody.
+	Until(kind string, now time.Time) (time.Time, bool)
+	// Take is given, after the commit, the effects for which Until said yes, in the order in which they were ordered. What is never
+	// done is claimed by somebody when the lease is over.
+	Take([]store.Effect)
+}
 
 // Work is a set of kinds of work that have something to do.
 type Work struct{ Looks, Deliver, Owner, Token, Webhooks bool }
@@ -48,6 +60,7 @@ type Ledger struct {
 	policy PolicyFunc
 	habit  func(payment.AccountID) (silent, doubted bool)
 	wake   func(Work)
+	hand   Hand
 	now    func() time.Time
 	group  group
 	jumps  jumps
@@ -61,7 +74,7 @@ func New(c Config) (*Ledger, error) {
 	if c.Pool == nil {
 		return nil, errors.New("ledger: Pool is nil")
 	}
-	l := &Ledger{pool: c.Pool, policy: c.Policy, habit: c.Habit, wake: c.Wake, now: c.Now}
+	l := &Ledger{pool: c.Pool, policy: c.Policy, habit: c.Habit, wake: c.Wake, hand: c.Hand, now: c.Now}
 	if l.policy == nil {
 		l.policy = func(_ payment.MerchantID, _ payment.AccountID, provider string) (payment.Policy, payment.PollPolicy) {
 			return payment.StandardPolicy(), payment.DefaultPolicy(provider)
@@ -188,6 +201,7 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 // close writes everything that the book says.
 func (l *Ledger) close(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
 	b.schedule()
+	b.lend()
 	if err := store.Save(ctx, pg.Later(tx), b.sales()); err != nil {
 		return err
 	}

@@ -19,13 +19,17 @@ type Effect struct {
 	Payload  json.RawMessage
 	DueAt    time.Time
 	Attempts int
+	// Lease is until when a new effect is its inserter's own; zero: it is for whoever claims it. Sale is then the sale as the
+	// transaction left it. Neither is set by a claim.
+	Lease time.Time
+	Sale  *Sale
 }
 
 const insertEffects = `
-INSERT INTO effects (merchant_id, payment_id, key, kind, payload, due_at)
-SELECT merchant_id, payment_id, key, kind, payload::jsonb, due_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-  AS w (merchant_id, payment_id, key, kind, payload, due_at)
+INSERT INTO effects (merchant_id, payment_id, key, kind, payload, due_at, leased_until)
+SELECT merchant_id, payment_id, key, kind, payload::jsonb, due_at, leased_until
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+  AS w (merchant_id, payment_id, key, kind, payload, due_at, leased_until)
 ON CONFLICT (merchant_id, payment_id, key) DO NOTHING`
 
 // InsertEffects enqueues effects in the transaction that decides them.
@@ -33,13 +37,17 @@ func InsertEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
 	if len(effects) == 0 {
 		return nil
 	}
-	c := newColumns(len(effects), 6)
+	c := newColumns(len(effects), 7)
 	for _, e := range effects {
 		payload := string(e.Payload)
 		if payload == "" {
 			payload = "{}"
 		}
-		c.add(e.MerchantID, e.PaymentID, e.Name, e.Kind, payload, e.DueAt)
+		var lease *time.Time
+		if !e.Lease.IsZero() {
+			lease = &e.Lease
+		}
+		c.add(e.MerchantID, e.PaymentID, e.Name, e.Kind, payload, e.DueAt, lease)
 	}
 	if _, err := tx.Exec(ctx, insertEffects, c.args...); err != nil {
 		return fmt.Errorf("insert effects: %w", err)
@@ -91,6 +99,26 @@ func (s *Store) RenewEffects(ctx context.Context, effects []Effect, until time.T
 	}
 	if _, err := s.pool.Exec(ctx, renewEffects, append(c.args, until)...); err != nil {
 		return fmt.Errorf("renew effects: %w", err)
+	}
+	return nil
+}
+
+const returnEffects = `
+UPDATE effects e SET leased_until = NULL
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS w (merchant_id, payment_id, key, lease)
+WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key AND e.leased_until = w.lease`
+
+// ReturnEffects gives back effects that nobody began, each of which still has the lease that it was inserted with.
+func (s *Store) ReturnEffects(ctx context.Context, effects []Effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	c := newColumns(len(effects), 4)
+	for _, e := range effects {
+		c.add(e.MerchantID, e.PaymentID, e.Name, e.Lease)
+	}
+	if _, err := s.pool.Exec(ctx, returnEffects, c.args...); err != nil {
+		return fmt.Errorf("return effects: %w", err)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func newBench(t *testing.T) *bench {
 	delivery, conn := deliverytest.Start(t)
 	b.delivery = delivery
 	st, wakers, habits := store.New(pool), NewWakers(), NewHabits()
-	books, err := ledger.New(ledger.Config{Pool: pool, Wake: wakers.Wake, Habit: habits.Of, Now: b.clock})
+	books, err := ledger.New(ledger.Config{Pool: pool, Wake: wakers.Wake, Hand: wakers, Habit: habits.Of, Now: b.clock})
 	if err != nil {
 		t.Fatal(err)
 	}

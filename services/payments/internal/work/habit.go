@@ -152,7 +152,7 @@ func (w *Worker) judgeAccount(ctx context.Context, a store.Account, now time.Tim
 	case began:
 		slog.WarnContext(ctx, "webhooks fell silent: looks are denser", slog.String("provider", a.Provider), slog.String("account_id", a.AccountID.String()),
 			slog.Int("sales", h.Run))
-		w.Wakers.Owner.Wake()
+		w.Wakers.Wake(ledger.Work{Owner: true})
 		return w.hasten(ctx, a, now)
 	case was && !h.Silent:
 		slog.InfoContext(ctx, "webhooks are back", slog.String("provider", a.Provider), slog.String("account_id", a.AccountID.String()))

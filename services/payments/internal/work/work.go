@@ -54,17 +54,28 @@ type Config struct {
 }
 
 // Wakers wake the loops in this process when the ledger has something for them.
-type Wakers struct{ Looks, Deliver, Owner, Token, Webhooks *queue.Waker }
+type Wakers struct {
+	Looks, Deliver, Owner, Token, Webhooks *queue.Waker
+
+	kept map[string]*kept // by the kind of effect
+}
 
 // NewWakers returns wakers that nobody has woken.
 func NewWakers() *Wakers {
-	return &Wakers{queue.NewWaker(), queue.NewWaker(), queue.NewWaker(), queue.NewWaker(), queue.NewWaker()}
+	w := &Wakers{Looks: queue.NewWaker(), Deliver: queue.NewWaker(), Owner: queue.NewWaker(), Token: queue.NewWaker(), Webhooks: queue.NewWaker()}
+	w.kept = map[string]*kept{ledger.KindDeliver: {wake: w.Deliver}, ledger.KindOwner: {wake: w.Owner}}
+	return w
 }
 
 // Wake is what ledger.Config.Wake takes.
 func (w *Wakers) Wake(what ledger.Work) {
-	for waker, asked := range map[*queue.Waker]bool{w.Looks: what.Looks, w.Deliver: what.Deliver, w.Owner: what.Owner,
-		w.Token: what.Token, w.Webhooks: what.Webhooks} {
+	if what.Deliver {
+		w.kept[ledger.KindDeliver].note()
+	}
+	if what.Owner {
+		w.kept[ledger.KindOwner].note()
+	}
+	for waker, asked := range map[*queue.Waker]bool{w.Looks: what.Looks, w.Token: what.Token, w.Webhooks: what.Webhooks} {
 		if asked {
 			waker.Wake()
 		}
@@ -146,8 +157,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
 	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, pace{hold: hold}, w.claimWebhooks, w.readWebhooks))
 	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, pace{hold: holdLooks}, w.claimLooks, w.look))
-	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.claimDeliveries, w.holding(w.deliver)))
-	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.claimNews, w.holding(w.tell)))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.Wakers.kept[ledger.KindDeliver].claim(w.Now, w.claimDeliveries), w.holding(w.deliver)))
+	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.Wakers.kept[ledger.KindOwner].claim(w.Now, w.claimNews), w.holding(w.tell)))
 	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, pace{hold: hold}, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
 	g.Add("habits", w.watchHabits)
@@ -161,6 +172,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add("backfills", w.runBackfills)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
+	giveBack := w.keep()
 	err := g.Run(ctx)
 	ended := make(chan struct{})
 	go func() { w.slow.Wait(); close(ended) }()
@@ -171,6 +183,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.kill()
 	<-ended
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := giveBack(rest); err != nil {
+		slog.WarnContext(ctx, "work not given back at stop; its lease ends by itself", slog.Any("error", err))
+	}
 	return err
 }
 
