@@ -169,6 +169,13 @@ func (t *Table) Asked(id payment.AccountID, made, refused int) {
 	a.window = min(widest, max(1, a.window)*2)
 }
 
+// Wide reports whether an account's budget has refused nothing lately: everything that is due is looked at then, in whatever order.
+func (t *Table) Wide(id payment.AccountID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.account(id).window >= widest
+}
+
 // Arrange puts an account's claimed looks in the order in which its budget is to be spent, so that every fourth turn is the oldest's also
 // when only one look of each claim is granted. It must be called before Took.
 func Arrange[T any](t *Table, id payment.AccountID, newest, oldest []T) []T {

@@ -124,6 +124,39 @@ func (s *Store) ClaimLooks(ctx context.Context, now time.Time, shares []Share) (
 	return out, nil
 }
 
+const claimFirstLooks = `
+UPDATE looks l SET leased_until = w.lease
+FROM (
+    SELECT k.merchant_id, k.payment_id, r.lease, p.charge_id, p.charge_hash, p.charge_reference, p.traceparent
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS r (merchant_id, payment_id, lease)
+    JOIN payments p ON p.merchant_id = r.merchant_id AND p.id = r.payment_id AND p.state = 'pending' AND p.polls = 0 AND p.hints = 0
+    JOIN looks k ON k.merchant_id = r.merchant_id AND k.payment_id = r.payment_id AND (k.leased_until IS NULL OR k.leased_until <= $4)
+    ORDER BY k.merchant_id, k.payment_id FOR UPDATE OF k SKIP LOCKED
+) AS w
+WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id
+RETURNING ` + lookColumns + `, l.leased_until, w.charge_id, w.charge_hash, w.charge_reference, w.traceparent`
+
+// ClaimFirstLooks leases, whether they are due or not, the looks of those sales that are pending and were neither looked at nor hinted at before.
+// keys[i] is held until lease[i]. Those that somebody holds are left out.
+func (s *Store) ClaimFirstLooks(ctx context.Context, now time.Time, keys []Key, lease []time.Time) ([]Claimed, error) {
+	c := newColumns(len(keys), 3)
+	for i, k := range keys {
+		c.add(k.MerchantID, k.PaymentID, lease[i])
+	}
+	rows, err := s.pool.Query(ctx, claimFirstLooks, append(c.args, now)...)
+	if err != nil {
+		return nil, fmt.Errorf("claim first looks: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Claimed, err error) {
+		err = row.Scan(append(c.targets(), &c.Lease, &c.Ref.ID, &c.Ref.Hash, &c.Ref.Reference, &c.Ref.Trace)...)
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim first looks: %w", err)
+	}
+	return out, nil
+}
+
 func claimArgs(now time.Time, shares []Share) []any {
 	c := newColumns(len(shares), 4)
 	for _, share := range shares {

@@ -185,3 +185,44 @@ func TestClaimLooks_costsTheSameHoweverManyAreDue(t *testing.T) {
 		}
 	}
 }
+
+func TestClaimFirstLooks_onlyOfSalesThatNobodyKnowsAnythingOf(t *testing.T) {
+	b := newBench(t)
+	var looks []Look
+	for _, name := range []string{"fresh", "polled", "hinted", "paid", "held"} {
+		looks = append(looks, b.look(b.one, name, time.Hour)) // none is due
+	}
+	b.set(looks...)
+	for i, set := range map[int]string{1: "polls = 1", 2: "hints = 1", 3: "state = 'paid'"} {
+		b.exec(`UPDATE payments.payments SET `+set+` WHERE id = $1`, looks[i].PaymentID)
+	}
+	b.exec(`UPDATE payments.looks SET leased_until = $2 WHERE payment_id = $1`, looks[4].PaymentID, b.now.Add(time.Second))
+	claim := func() []Claimed {
+		t.Helper()
+		keys, leases := []Key{}, []time.Time{}
+		for _, l := range looks {
+			keys, leases = append(keys, Key{l.MerchantID, l.PaymentID}), append(leases, b.now.Add(10*time.Second))
+		}
+		got, err := b.ClaimFirstLooks(t.Context(), b.now, append(keys, Key{b.other.merchant, looks[0].PaymentID}), append(leases, b.now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := claim()
+	if len(got) != 1 || got[0].PaymentID != looks[0].PaymentID || !got[0].Lease.Equal(b.now.Add(10*time.Second)) {
+		t.Fatalf("claimed %+v", got)
+	}
+	var want struct{ ID, Hash, Reference, Trace string }
+	if err := b.Pool().QueryRow(t.Context(), `SELECT charge_id, charge_hash, charge_reference, traceparent FROM payments.payments WHERE id = $1`,
+		looks[0].PaymentID).Scan(&want.ID, &want.Hash, &want.Reference, &want.Trace); err != nil || got[0].Ref != want {
+		t.Errorf("asks with %+v, want %+v, %v", got[0].Ref, want, err)
+	}
+	if again := claim(); len(again) != 0 {
+		t.Errorf("claimed twice: %+v", again)
+	}
+	b.now = b.now.Add(time.Second)
+	if got := claim(); len(got) != 1 || got[0].PaymentID != looks[4].PaymentID {
+		t.Errorf("when the other's lease is over: %+v", got)
+	}
+}

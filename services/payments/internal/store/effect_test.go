@@ -102,3 +102,29 @@ func TestClaimEffects_oldestFirstWithinTheLimit(t *testing.T) {
 		t.Errorf("rest (-want +got):\n%s", d)
 	}
 }
+
+func TestEffects_bornLeasedAreTheirInsertersUntilReturned(t *testing.T) {
+	b := newBench(t)
+	s := b.insert(b.sale(b.one, "a"))[0]
+	lease := b.now.Add(10 * time.Second)
+	kept := Effect{Key: key(s), Name: "owner:2", Kind: "owner", DueAt: b.now, Lease: lease}
+	late := Effect{Key: key(s), Name: "owner:3", Kind: "owner", DueAt: b.now, Lease: lease}
+	b.enqueue(kept, late)
+	if got := b.effects("owner", 10); len(got) != 0 {
+		t.Fatalf("claimed although they are somebody's: %v", names(got))
+	}
+	late.Lease = lease.Add(-time.Second) // as if it had been claimed by another since
+	if err := b.ReturnEffects(t.Context(), []Effect{kept, late}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ReturnEffects(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]int{"owner:2": 1}, names(b.effects("owner", 10))); d != "" {
+		t.Errorf("returned (-want +got):\n%s", d)
+	}
+	b.now = lease
+	if d := cmp.Diff(map[string]int{"owner:3": 1}, names(b.effects("owner", 10))); d != "" {
+		t.Errorf("when the lease is over (-want +got):\n%s", d)
+	}
+}

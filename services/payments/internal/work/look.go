@@ -134,6 +134,24 @@ func (w *Worker) look(ctx context.Context, claimed []store.Claimed) error {
 }
 
 func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed []store.Claimed) error {
+	entries, back, err := w.ask(ctx, account, claimed, callTimeout)
+	if err != nil {
+		return w.giveBack(ctx, account, claimed, err)
+	}
+	if len(back) > 0 {
+		if err := w.Store.ReturnLooks(ctx, back); err != nil {
+			slog.WarnContext(ctx, "looks not given back; their lease ends by itself", slog.Any("error", err))
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	_, err = w.Ledger.ApplyOrHold(ctx, entries, foundPaid(entries, w.Now()))
+	return err
+}
+
+// ask asks an account's provider about claimed sales. back are those for which there was no budget: nobody was asked about them.
+func (w *Worker) ask(ctx context.Context, account payment.AccountID, claimed []store.Claimed, limit time.Duration) (entries []ledger.Entry, back []store.Claimed, err error) {
 	req := &gatewaysv1.BatchGetPaymentStatusRequest{}
 	spans := make([]trace.Span, len(claimed))
 	for i, c := range claimed {
@@ -150,7 +168,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 		}
 	}()
 	started := w.Now()
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	release := w.hold(ctx, claimed)
 	resp, err := w.Gateways.BatchGetPaymentStatus(call, req)
@@ -159,10 +177,8 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 		err = fmt.Errorf("asked about %d charges, %d answers", len(claimed), len(resp.GetResults()))
 	}
 	if err != nil {
-		return w.giveBack(ctx, account, claimed, fmt.Errorf("ask the gateways: %w", err))
+		return nil, nil, fmt.Errorf("ask the gateways: %w", err)
 	}
-	var entries []ledger.Entry
-	var back []store.Claimed
 	for i, c := range claimed {
 		r := resp.GetResults()[i]
 		if r.GetProviderCalls() == 0 && r.GetOutcome() != gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST {
@@ -175,16 +191,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 		entries = append(entries, entry(c, r, started, w.Now(), spanTrace(spans[i])))
 	}
 	w.fair.Asked(account, len(entries), len(back))
-	if len(back) > 0 {
-		if err := w.Store.ReturnLooks(ctx, back); err != nil {
-			slog.WarnContext(ctx, "looks not given back; their lease ends by itself", slog.Any("error", err))
-		}
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	_, err = w.Ledger.ApplyOrHold(ctx, entries, foundPaid(entries, w.Now()))
-	return err
+	return entries, back, nil
 }
 
 // hold renews the leases of looks that go on, until the returned function is called.

@@ -26,7 +26,17 @@ func (w *Worker) claimWebhooks(ctx context.Context, limit int) ([]store.Webhook,
 	return w.Store.ClaimWebhooks(ctx, now, now.Add(lease), limit)
 }
 
+// readWebhooks reads claimed webhooks and lets the ledger note them; the sales that they name are due then.
 func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error {
+	return w.readHooks(ctx, hooks, false)
+}
+
+// readAndLook is readWebhooks, and looks at sales at once where it may, see quick.go.
+func (w *Worker) readAndLook(ctx context.Context, hooks []store.Webhook) error {
+	return w.readHooks(ctx, hooks, true)
+}
+
+func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick bool) error {
 	verdicts := make([]store.Verdict, 0, len(hooks))
 	req := &gatewaysv1.BatchParseWebhooksRequest{}
 	var readable []store.Webhook
@@ -57,13 +67,37 @@ func (w *Worker) readWebhooks(ctx context.Context, hooks []store.Webhook) error 
 		}
 		results = resp.GetResults()
 	}
-	entries, more, err := w.judge(ctx, readable, results)
+	found, more, err := w.judge(ctx, readable, results)
 	if err != nil {
 		return err
 	}
-	verdicts = append(verdicts, more...)
-	_, err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
+	wait := func(context.Context) {}
+	if quick {
+		found, more, wait = w.quick(ctx, found, more)
+	}
+	err = w.noteHints(ctx, found, append(verdicts, more...))
+	wait(ctx)
 	return err
+}
+
+// noteHints lets the ledger note hints, together with what became of their webhooks.
+func (w *Worker) noteHints(ctx context.Context, found []hit, verdicts []store.Verdict) error {
+	if len(found)+len(verdicts) == 0 {
+		return nil
+	}
+	entries := make([]ledger.Entry, len(found))
+	for i, h := range found {
+		entries[i] = h.entry
+	}
+	_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
+	return err
+}
+
+// hit is a hint that names a sale.
+type hit struct {
+	entry   ledger.Entry
+	hook    int // its webhook's verdict
+	account store.Account
 }
 
 func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, cause error) error {
@@ -81,7 +115,7 @@ func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, ca
 const maxHints = 20
 
 // judge finds the sales that the webhooks name. Identifiers are compared exactly and never across merchants.
-func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*gatewaysv1.ParseWebhookResponse) ([]ledger.Entry, []store.Verdict, error) {
+func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*gatewaysv1.ParseWebhookResponse) ([]hit, []store.Verdict, error) {
 	var hints []store.Hint
 	var of []int // hints[i] is of hooks[of[i]]
 	verdicts := make([]store.Verdict, len(hooks))
@@ -104,33 +138,33 @@ func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*ga
 	if err != nil {
 		return nil, nil, err
 	}
-	var entries []ledger.Entry
+	var found []hit
 	now, trace := w.Now(), traceID(ctx)
 	learned := names{}
 	next := map[int]int{} // the hint of each webhook that comes next
 	for n, i := range of {
 		hint := results[i].GetHints()[next[i]]
 		next[i]++
-		found := matches[n]
-		if merchants(found) > 1 {
+		match := matches[n]
+		if merchants(match) > 1 {
 			if verdicts[i].State == "parked" {
 				verdicts[i].Reason = "the same identifiers belong to sales of several merchants"
 			}
 			continue
 		}
-		for _, m := range found {
+		for _, m := range match {
 			verdicts[i].State, verdicts[i].DueAt, verdicts[i].Reason = "matched", nil, ""
 			verdicts[i].MerchantID, verdicts[i].PaymentID, verdicts[i].AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
 			e := hinted(m.Key, hooks[i], hint, now, trace)
-			if ref := charge(hint); m.Unnamed && len(found) == 1 && learned.first(m.AccountID, ref) {
+			if ref := charge(hint); m.Unnamed && len(match) == 1 && learned.first(m.AccountID, ref) {
 				// Only the provider knows the sale's own address. What it names is asked about with the sale's account, and its
 				// amount compared, like any other charge.
 				e.Charge = &store.Charge{ID: ref.ID, Hash: ref.Hash}
 			}
-			entries = append(entries, e)
+			found = append(found, hit{e, i, store.Account{MerchantID: m.MerchantID, AccountID: m.AccountID, Provider: hooks[i].Provider}})
 		}
 	}
-	return entries, verdicts, nil
+	return found, verdicts, nil
 }
 
 // names are the identifiers that were given to sales in one batch: no two sales of an account may get the same.

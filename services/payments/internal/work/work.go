@@ -155,7 +155,7 @@ func New(c Config) (*Worker, error) {
 // Run works until ctx is done; claimed batches are finished first.
 func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
-	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, pace{hold: hold}, w.claimWebhooks, w.readWebhooks))
+	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, pace{hold: hold}, w.claimWebhooks, w.readAndLook))
 	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, pace{hold: holdLooks}, w.claimLooks, w.look))
 	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.Wakers.kept[ledger.KindDeliver].claim(w.Now, w.claimDeliveries), w.holding(w.deliver)))
 	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.Wakers.kept[ledger.KindOwner].claim(w.Now, w.claimNews), w.holding(w.tell)))
