@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -38,6 +39,7 @@ type page struct {
 	scheduled bool // whether look is a stored row
 	ended     bool // a look ended with one of the entries
 	asked     bool // the schedule may have changed
+	charged   bool // the charge or its code's end may have changed
 	changed   bool // what the buyer's page shows may have changed
 	posted    bool // a webhook asks for a look
 	wanted    bool // a person or a decision does
@@ -285,17 +287,23 @@ func (b *book) lines() []store.Line {
 	return out
 }
 
-// sales are the rows to save, in the order in which they were locked.
-func (b *book) sales() []store.Sale {
-	out := make([]store.Sale, 0, len(b.pages))
+// sales are the rows to save, in the order in which they were locked: those of which the charge may have changed, and the others.
+func (b *book) sales() (charged, others []*store.Sale) {
+	others = make([]*store.Sale, 0, len(b.pages))
 	for _, p := range b.pages {
 		p.sale.UpdatedAt = b.now
-		out = append(out, p.sale)
+		if p.charged {
+			charged = append(charged, &p.sale)
+		} else {
+			others = append(others, &p.sale)
+		}
 	}
-	slices.SortFunc(out, func(x, y store.Sale) int {
-		return cmp.Or(slices.Compare(x.MerchantID[:], y.MerchantID[:]), slices.Compare(x.ID[:], y.ID[:]))
-	})
-	return out
+	for _, list := range [][]*store.Sale{charged, others} {
+		slices.SortFunc(list, func(x, y *store.Sale) int {
+			return cmp.Or(bytes.Compare(x.MerchantID[:], y.MerchantID[:]), bytes.Compare(x.ID[:], y.ID[:]))
+		})
+	}
+	return charged, others
 }
 
 // schedule computes when every sale is looked at next, once for all of its entries.

@@ -25,7 +25,7 @@ const (
 // call is one Apply that waits for its transaction.
 type call struct {
 	ctx     context.Context
-	holds   bool // sales that cannot be read are set aside, where other calls fail
+	holds   bool // sales that cannot be read are set aside, where other calls fail; nobody waits for what the others are
 	entries []Entry
 	also    []Also
 
@@ -170,7 +170,9 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (err error) {
 			for _, e := range c.entries {
 				b.enter(e)
 			}
-			c.sales = b.left(c.entries)
+			if !c.holds {
+				c.sales = b.left(c.entries)
+			}
 		}
 		if err := b.hold(ctx, tx, entries); err != nil {
 			return err

@@ -147,9 +147,10 @@ func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[
 }
 
 // ApplyOrHold is Apply for work that goes through many sales: one whose row cannot be read is set aside, and so is what happened to it, and
-// is missing in the result; the others go on.
-func (l *Ledger) ApplyOrHold(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {
-	return l.applyCall(ctx, true, entries, also)
+// the others go on.
+func (l *Ledger) ApplyOrHold(ctx context.Context, entries []Entry, also ...Also) error {
+	_, err := l.applyCall(ctx, true, entries, also)
+	return err
 }
 
 func (l *Ledger) applyCall(ctx context.Context, holds bool, entries []Entry, also []Also) (map[store.Key]store.Sale, error) {
@@ -202,7 +203,11 @@ func (l *Ledger) open(ctx context.Context, tx pgx.Tx, entries []Entry) (*book, e
 func (l *Ledger) close(ctx context.Context, tx pgx.Tx, b *book, also []Also) error {
 	b.schedule()
 	b.lend()
-	if err := store.Save(ctx, pg.Later(tx), b.sales()); err != nil {
+	charged, others := b.sales()
+	if err := store.Save(ctx, pg.Later(tx), charged, true); err != nil {
+		return err
+	}
+	if err := store.Save(ctx, pg.Later(tx), others, false); err != nil {
 		return err
 	}
 	return l.write(ctx, tx, b, also)

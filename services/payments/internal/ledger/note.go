@@ -111,11 +111,11 @@ func (p *page) note(e Entry) {
 	}
 	if c := e.Charge; c != nil {
 		s.Charge = completed(s.Charge, *c)
-		p.asked, p.changed = true, true
+		p.asked, p.changed, p.charged = true, true, true
 	}
 	if e.QRExpiresAt != nil {
 		end := moment(*e.QRExpiresAt)
-		s.QRExpiresAt, p.asked, p.changed = &end, true, true
+		s.QRExpiresAt, p.asked, p.changed, p.charged = &end, true, true, true
 	}
 	if e.Hint {
 		p.look.HintAt, p.asked = &at, true

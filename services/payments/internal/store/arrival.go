@@ -18,52 +18,45 @@ type Account struct {
 	Provider   string
 }
 
-const noteHints = `
-INSERT INTO arrivals AS a (merchant_id, payment_id, account_id, provider, hint_at, hints)
-SELECT p.merchant_id, p.id, p.account_id, p.provider, w.at, w.hints
-FROM (SELECT merchant_id, payment_id, min(at) AS at, count(*) AS hints
-      FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS u (merchant_id, payment_id, at) GROUP BY merchant_id, payment_id) AS w
+const noteArrivals = `
+INSERT INTO arrivals AS a (merchant_id, payment_id, account_id, provider, found_at, paid_at, late, hint_at, hints)
+SELECT p.merchant_id, p.id, p.account_id, p.provider, CASE WHEN f.paid THEN $5::timestamptz END, CASE WHEN f.paid THEN p.paid_at END,
+    f.paid AND COALESCE(p.paid_at > p.qr_expires_at, false), w.at, w.hints
+FROM (SELECT merchant_id, payment_id, min(at) AS at, count(at) AS hints, bool_or(found) AS found
+      FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::boolean[]) AS u (merchant_id, payment_id, at, found)
+      GROUP BY merchant_id, payment_id) AS w
 JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
+CROSS JOIN LATERAL (SELECT w.found AND p.state = 'paid' AND p.paid_at IS NOT NULL AS paid) f
+WHERE f.paid OR w.hints > 0
 ORDER BY p.merchant_id, p.id
-ON CONFLICT (merchant_id, payment_id) DO UPDATE SET hint_at = LEAST(a.hint_at, EXCLUDED.hint_at), hints = a.hints + EXCLUDED.hints`
+ON CONFLICT (merchant_id, payment_id) DO UPDATE SET hint_at = LEAST(a.hint_at, EXCLUDED.hint_at), hints = a.hints + EXCLUDED.hints,
+    found_at = COALESCE(a.found_at, EXCLUDED.found_at),
+    paid_at = CASE WHEN a.found_at IS NULL THEN EXCLUDED.paid_at ELSE a.paid_at END,
+    late = CASE WHEN a.found_at IS NULL THEN EXCLUDED.late ELSE a.late END
+WHERE EXCLUDED.hints > 0 OR a.found_at IS NULL`
 
-// NoteHints notes webhooks that called sales paid, in the transaction that notes the hints; keys[i] was posted at[i].
-func NoteHints(ctx context.Context, tx pgx.Tx, keys []Key, at []time.Time) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	c := newColumns(len(keys), 3)
-	for i, k := range keys {
-		c.add(k.MerchantID, k.PaymentID, at[i])
-	}
-	if _, err := tx.Exec(ctx, noteHints, c.args...); err != nil {
-		return fmt.Errorf("note hints: %w", err)
-	}
-	return nil
+// News is what arrived about a sale.
+type News struct {
+	Key
+	// HintAt is when a webhook was posted that called it paid; nil for none.
+	HintAt *time.Time
+	// Found is set when a look found it paid.
+	Found bool
 }
 
-const notePaid = `
-INSERT INTO arrivals AS a (merchant_id, payment_id, account_id, provider, found_at, paid_at, late)
-SELECT p.merchant_id, p.id, p.account_id, p.provider, $3, p.paid_at, COALESCE(p.paid_at > p.qr_expires_at, false)
-FROM unnest($1::uuid[], $2::uuid[]) AS w (merchant_id, payment_id)
-JOIN payments p ON p.merchant_id = w.merchant_id AND p.id = w.payment_id
-WHERE p.state = 'paid' AND p.paid_at IS NOT NULL
-ORDER BY p.merchant_id, p.id
-ON CONFLICT (merchant_id, payment_id) DO UPDATE SET found_at = EXCLUDED.found_at, paid_at = EXCLUDED.paid_at, late = EXCLUDED.late
-WHERE a.found_at IS NULL`
-
-// NotePaid notes the sales among keys that are paid, in the transaction that made them so. Each key is given once; a sale that was noted
-// before stays as it was.
-func NotePaid(ctx context.Context, tx pgx.Tx, keys []Key, found time.Time) error {
-	if len(keys) == 0 {
+// NoteArrivals notes webhooks that called sales paid, and which sales were found paid at an instant, in the transaction that notes the hints or
+// makes the sales so. A sale may occur several times; what is said to be found and is not paid is not noted, and what was found before stays
+// as it was.
+func NoteArrivals(ctx context.Context, tx pgx.Tx, news []News, found time.Time) error {
+	if len(news) == 0 {
 		return nil
 	}
-	c := newColumns(len(keys), 2)
-	for _, k := range keys {
-		c.add(k.MerchantID, k.PaymentID)
+	c := newColumns(len(news), 4)
+	for _, n := range news {
+		c.add(n.MerchantID, n.PaymentID, n.HintAt, n.Found)
 	}
-	if _, err := tx.Exec(ctx, notePaid, append(c.args, found)...); err != nil {
-		return fmt.Errorf("note paid sales: %w", err)
+	if _, err := tx.Exec(ctx, noteArrivals, append(c.args, found)...); err != nil {
+		return fmt.Errorf("note arrivals: %w", err)
 	}
 	return nil
 }

@@ -12,6 +12,41 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/trust"
 )
 
+func noteHints(ctx context.Context, tx pgx.Tx, keys []Key, at []time.Time) error {
+	var news []News
+	for i, k := range keys {
+		news = append(news, News{Key: k, HintAt: &at[i]})
+	}
+	return NoteArrivals(ctx, tx, news, time.Time{})
+}
+
+func notePaid(ctx context.Context, tx pgx.Tx, keys []Key, found time.Time) error {
+	var news []News
+	for _, k := range keys {
+		news = append(news, News{Key: k, Found: true})
+	}
+	return NoteArrivals(ctx, tx, news, found)
+}
+
+func TestArrivals_hintAndTruthInOneCall(t *testing.T) {
+	b := newBench(t)
+	paid, open := b.insert(b.sale(b.one, "paid"))[0], b.insert(b.sale(b.one, "open"))[0]
+	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1 WHERE id = $2`, b.now, paid.ID)
+	hint, found := b.now.Add(time.Second), b.now.Add(2*time.Second)
+	b.must(func(ctx context.Context, tx pgx.Tx) error {
+		return NoteArrivals(ctx, tx, []News{{Key: key(paid), HintAt: &hint}, {Key: key(paid), Found: true}, {Key: key(open), HintAt: &hint},
+			{Key: key(open), Found: true}}, found)
+	})
+	got, err := b.Arrivals(t.Context(), Account{b.one.merchant, b.one.account, "atomopay"}, 10)
+	if err != nil || len(got) != 1 || got[0].Hints != 1 || !got[0].FoundAt.Equal(found) || got[0].HintAt == nil || !got[0].HintAt.Equal(hint) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	var claimed int
+	if err := b.Pool().QueryRow(t.Context(), `SELECT count(*) FROM payments.arrivals WHERE found_at IS NULL AND hint_at = $1`, hint).Scan(&claimed); err != nil || claimed != 1 {
+		t.Errorf("%d claimed and not found, %v", claimed, err)
+	}
+}
+
 func TestArrivals_hintAndTruthInEitherOrder(t *testing.T) {
 	b := newBench(t)
 	var keys []Key
@@ -22,23 +57,20 @@ func TestArrivals_hintAndTruthInEitherOrder(t *testing.T) {
 	a := Account{b.one.merchant, b.one.account, "atomopay"}
 	found, paid := b.now.Add(time.Minute), b.now.Add(30*time.Second)
 	b.must(func(ctx context.Context, tx pgx.Tx) error { // copies in one batch and in another
-		return NoteHints(ctx, tx, []Key{keys[0], keys[0], keys[3]}, []time.Time{b.now.Add(2 * time.Second), b.now.Add(time.Second), b.now.Add(-time.Hour)})
+		return noteHints(ctx, tx, []Key{keys[0], keys[0], keys[3]}, []time.Time{b.now.Add(2 * time.Second), b.now.Add(time.Second), b.now.Add(-time.Hour)})
 	})
 	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1, qr_expires_at = $1::timestamptz - CASE id WHEN $3 THEN 1 ELSE -1 END * interval '1 second'
 		WHERE id = ANY($2)`, paid, []payment.ID{keys[0].PaymentID, keys[1].PaymentID, keys[2].PaymentID}, keys[2].PaymentID)
 	for range 2 {
-		b.must(func(ctx context.Context, tx pgx.Tx) error { return NotePaid(ctx, tx, keys, found) })
+		b.must(func(ctx context.Context, tx pgx.Tx) error { return notePaid(ctx, tx, keys, found) })
 		found = found.Add(time.Hour) // a second look changes nothing
 	}
 	found = b.now.Add(time.Minute)
 	b.must(func(ctx context.Context, tx pgx.Tx) error {
-		if err := NoteHints(ctx, tx, nil, nil); err != nil {
+		if err := NoteArrivals(ctx, tx, nil, found); err != nil {
 			return err
 		}
-		if err := NotePaid(ctx, tx, nil, found); err != nil {
-			return err
-		}
-		return NoteHints(ctx, tx, []Key{keys[1], keys[0]}, []time.Time{b.now.Add(time.Hour), b.now.Add(time.Hour)})
+		return noteHints(ctx, tx, []Key{keys[1], keys[0]}, []time.Time{b.now.Add(time.Hour), b.now.Add(time.Hour)})
 	})
 	got, err := b.Arrivals(t.Context(), a, 10)
 	if err != nil || len(got) != 3 {
@@ -100,7 +132,7 @@ func TestSetHabit_tellsOnceASilence(t *testing.T) {
 	k := Key{s.MerchantID, s.ID}
 	a := Account{b.one.merchant, b.one.account, "atomopay"}
 	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1`, b.now)
-	b.must(func(ctx context.Context, tx pgx.Tx) error { return NotePaid(ctx, tx, []Key{k}, b.now) })
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return notePaid(ctx, tx, []Key{k}, b.now) })
 	told := 0
 	set := func(silent, doubted bool) bool {
 		t.Helper()

@@ -143,7 +143,7 @@ func (s *Store) ClaimFirstLooks(ctx context.Context, now time.Time, keys []Key, 
 	for i, k := range keys {
 		c.add(k.MerchantID, k.PaymentID, lease[i])
 	}
-	rows, err := s.pool.Query(ctx, claimFirstLooks, append(c.args, now)...)
+	rows, err := pg.ByKey.Query(ctx, s.pool, claimFirstLooks, append(c.args, now)...)
 	if err != nil {
 		return nil, fmt.Errorf("claim first looks: %w", err)
 	}

@@ -176,7 +176,7 @@ func (s *Store) Sales(ctx context.Context, keys []Key) (map[Key]Sale, []Unreadab
 		c.add(k.MerchantID, k.PaymentID)
 	}
 	rows, err := pg.ByKey.Query(ctx, s.pool, getSales, c.args...)
-	list, bad, err := sortSales(rows, err, "get sales")
+	list, bad, err := sortSales(rows, err, "get sales", len(keys))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -51,26 +51,33 @@ func scannedSale(row pgx.CollectableRow, more ...any) (s Sale, wrong string, err
 	if err := row.Scan(append(s.targetsWith(&state, &facts), more...)...); err != nil {
 		return s, "", err
 	}
-	if s.State, _ = payment.ParseState(state); s.State == 0 {
-		return s, "its state is no state", nil
-	}
-	s.Facts, wrong = ReadFacts(facts)
-	return s, wrong, nil
+	return s, s.read(state, facts), nil
 }
 
-// sortSales divides rows into sales and those that cannot be read.
-func sortSales(rows pgx.Rows, err error, doing string) (sales []Sale, bad []Unreadable, _ error) {
+// read reads what is stored as text, and says what is wrong with it.
+func (s *Sale) read(state string, facts []byte) (wrong string) {
+	if s.State, _ = payment.ParseState(state); s.State == 0 {
+		return "its state is no state"
+	}
+	s.Facts, wrong = ReadFacts(facts)
+	return wrong
+}
+
+// sortSales divides rows, of which about so many are expected, into sales and those that cannot be read.
+func sortSales(rows pgx.Rows, err error, doing string, expected int) (sales []Sale, bad []Unreadable, _ error) {
 	if err == nil {
-		_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (struct{}, error) {
-			s, wrong, err := scannedSale(row)
-			switch {
-			case err != nil:
-			case wrong != "":
+		sales = make([]Sale, 0, expected) // a sale is wide: growing by doubling would copy each twice
+		var s Sale
+		var state string
+		var facts []byte
+		_, err = pgx.ForEachRow(rows, s.targetsWith(&state, &facts), func() error {
+			if wrong := s.read(state, facts); wrong != "" {
 				bad = append(bad, Unreadable{Key{s.MerchantID, s.ID}, wrong})
-			default:
+			} else {
 				sales = append(sales, s)
 			}
-			return struct{}{}, err
+			s = Sale{}
+			return nil
 		})
 	}
 	if err != nil {

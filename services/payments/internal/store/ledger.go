@@ -31,7 +31,7 @@ func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, []Unreadable, err
 		merchants[i], ids[i] = k.MerchantID, k.PaymentID
 	}
 	rows, err := tx.Query(ctx, lockSales, merchants, ids)
-	return sortSales(rows, err, "lock sales")
+	return sortSales(rows, err, "lock sales", len(keys))
 }
 
 // LockWithLooks is Lock together with Looks: one question to the server instead of two.
@@ -39,7 +39,7 @@ func LockWithLooks(ctx context.Context, tx pgx.Tx, keys []Key) (sales []Sale, ba
 	merchants, ids := split(keys)
 	b := &pgx.Batch{}
 	b.Queue(lockSales, merchants, ids).Query(func(rows pgx.Rows) (err error) {
-		sales, bad, err = sortSales(rows, nil, "lock sales")
+		sales, bad, err = sortSales(rows, nil, "lock sales", len(keys))
 		return err
 	})
 	b.Queue(getLooks, merchants, ids).Query(func(rows pgx.Rows) (err error) {
@@ -54,28 +54,45 @@ func LockWithLooks(ctx context.Context, tx pgx.Tx, keys []Key) (sales []Sale, ba
 
 const saveSales = `
 UPDATE payments p SET state = w.state, review_reason = w.review_reason, facts = w.facts::jsonb, event_count = w.event_count,
+    paid_centavos = w.paid_centavos, paid_at = w.paid_at, token_issued_at = w.token_issued_at, message = w.message,
+    message_reason = w.message_reason, message_sent_at = w.message_sent_at, opened_at = w.opened_at, purchase = w.purchase,
+    polls = w.polls, hints = w.hints, last_poll_at = w.last_poll_at, looked_at = w.looked_at, last_outcome = w.last_outcome,
+    last_provider_status = w.last_provider_status, updated_at = w.updated_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[], $9::timestamptz[],
+    $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[], $16::int[], $17::timestamptz[],
+    $18::timestamptz[], $19::text[], $20::text[], $21::timestamptz[])
+  AS w (merchant_id, id, state, review_reason, facts, event_count, paid_centavos, paid_at, token_issued_at, message, message_reason,
+    message_sent_at, opened_at, purchase, polls, hints, last_poll_at, looked_at, last_outcome, last_provider_status, updated_at)
+WHERE p.merchant_id = w.merchant_id AND p.id = w.id`
+
+const saveCharges = `
+UPDATE payments p SET state = w.state, review_reason = w.review_reason, facts = w.facts::jsonb, event_count = w.event_count,
     paid_centavos = w.paid_centavos, paid_at = w.paid_at, charge_id = w.charge_id, charge_hash = w.charge_hash,
     charge_reference = w.charge_reference, copy_paste = w.copy_paste, qr_expires_at = w.qr_expires_at,
     token_issued_at = w.token_issued_at, message = w.message, message_reason = w.message_reason,
     message_sent_at = w.message_sent_at, opened_at = w.opened_at, purchase = w.purchase, polls = w.polls, hints = w.hints,
     last_poll_at = w.last_poll_at, looked_at = w.looked_at, last_outcome = w.last_outcome,
     last_provider_status = w.last_provider_status, updated_at = w.updated_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[],
-    $18::timestamptz[], $19::text[], $20::int[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::text[], $25::text[], $26::timestamptz[])
-  AS w (merchant_id, id, state, review_reason, facts, event_count, paid_centavos, paid_at, charge_id, charge_hash, charge_reference,
-    copy_paste, qr_expires_at, token_issued_at, message, message_reason, message_sent_at, opened_at, purchase, polls, hints,
-    last_poll_at, looked_at, last_outcome, last_provider_status, updated_at)
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[], $9::timestamptz[],
+    $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[], $16::int[], $17::timestamptz[],
+    $18::timestamptz[], $19::text[], $20::text[], $21::timestamptz[], $22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[])
+  AS w (merchant_id, id, state, review_reason, facts, event_count, paid_centavos, paid_at, token_issued_at, message, message_reason,
+    message_sent_at, opened_at, purchase, polls, hints, last_poll_at, looked_at, last_outcome, last_provider_status, updated_at,
+    charge_id, charge_hash, charge_reference, copy_paste, qr_expires_at)
 WHERE p.merchant_id = w.merchant_id AND p.id = w.id`
 
-// Save writes back what the ledger may change of locked sales, in one statement.
-func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
+// Save writes back what the ledger may change of locked sales, in one statement; their charges and the end of their codes only when charges is
+// set, in another. Each of the two is given its sales in the order in which they were locked.
+func Save(ctx context.Context, tx pgx.Tx, sales []*Sale, charges bool) error {
 	if len(sales) == 0 {
 		return nil
 	}
-	c := newColumns(len(sales), 26)
-	for i := range sales {
-		s := &sales[i]
+	statement, width := saveSales, 21
+	if charges {
+		statement, width = saveCharges, 26
+	}
+	c := newColumns(len(sales), width)
+	for _, s := range sales {
 		facts, err := json.Marshal(s.Facts)
 		if err != nil {
 			return fmt.Errorf("save sales: %w", err)
@@ -85,11 +102,12 @@ func Save(ctx context.Context, tx pgx.Tx, sales []Sale) error {
 			v := int64(*s.PaidAmount)
 			paid = &v
 		}
-		c.add(s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, paid, s.PaidAt, s.Charge.ID,
-			s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.TokenIssuedAt, s.Message, s.MessageReason,
-			s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome, s.LastProviderStatus, s.UpdatedAt)
+		row := []any{s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, paid, s.PaidAt, s.TokenIssuedAt,
+			s.Message, s.MessageReason, s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome,
+			s.LastProviderStatus, s.UpdatedAt, s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt}
+		c.add(row[:width]...)
 	}
-	if _, err := tx.Exec(ctx, saveSales, c.args...); err != nil {
+	if _, err := tx.Exec(ctx, statement, c.args...); err != nil {
 		return fmt.Errorf("save sales: %w", err)
 	}
 	return nil

@@ -137,7 +137,7 @@ func TestList_stuckIsWhatNeedsSomeone(t *testing.T) {
 		s := b.sale(b.one, name)
 		b.insert(s)
 		change(&s)
-		b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []Sale{s}) })
+		b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []*Sale{&s}, false) })
 		if s.DeliveredElsewhere {
 			b.exec(`UPDATE payments.payments SET delivered_elsewhere = true WHERE id = $1`, s.ID)
 		}

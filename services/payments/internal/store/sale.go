@@ -117,7 +117,7 @@ func scanSale(row pgx.CollectableRow, more ...any) (Sale, error) {
 }
 
 func collectSales(rows pgx.Rows, err error, doing string) ([]Sale, error) {
-	sales, bad, err := sortSales(rows, err, doing)
+	sales, bad, err := sortSales(rows, err, doing, 0)
 	if err == nil && len(bad) > 0 {
 		return nil, fmt.Errorf("%s: %w", doing, bad[0])
 	}

@@ -171,8 +171,8 @@ func TestSave_writesWhatTheLedgerMayChange(t *testing.T) {
 	s.TokenIssuedAt, s.Message, s.MessageReason, s.MessageSentAt, s.OpenedAt, s.Purchase = &at, "sent", "x", &at, &at, "queued"
 	wanted := s
 	s.Amount, s.ProductName = 1, "another" // what a sale is does not change
-	b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []Sale{s}) })
-	b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, nil) })
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []*Sale{&s}, true) })
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, nil, true) })
 	for _, want := range []Sale{wanted, untouched} {
 		got, err := b.Get(t.Context(), want.ID, &b.one.merchant)
 		if err != nil {
@@ -189,7 +189,7 @@ func TestSave_refusesAnotherSalesCharge(t *testing.T) {
 	x, y := b.sale(b.one, "a"), b.sale(b.one, "b")
 	b.insert(x, y)
 	y.Charge.Hash = x.Charge.Hash
-	if err := b.tx(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []Sale{y}) }); !pg.IsUnique(err, "payments_charge_hash") {
+	if err := b.tx(func(ctx context.Context, tx pgx.Tx) error { return Save(ctx, tx, []*Sale{&y}, true) }); !pg.IsUnique(err, "payments_charge_hash") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -45,7 +45,7 @@ func (w *Worker) alerts(ctx context.Context, told []tidings) ([]store.Alert, err
 		if s, ok := settings[t.effect.MerchantID]; !worth || !ok || t.request.GetOwnerEvent() == nil || !wants(s, kind) {
 			continue
 		}
-		item, err := json.Marshal(saleItem(t.sale, t.news))
+		item, err := json.Marshal(saleItem(*t.sale, t.news))
 		if err != nil {
 			return nil, err
 		}

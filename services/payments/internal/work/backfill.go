@@ -61,7 +61,7 @@ func (w *Worker) stepBackfill(ctx context.Context, k store.BackfillKey, now time
 			entries[i] = ledger.Entry{Key: key, Hint: true, TraceID: traceID(ctx), Details: map[string]string{"by": "backfill " + k.ID.String()},
 				Event: payment.Event{Kind: payment.RecheckRequested, At: now, Source: payment.SourceManual}}
 		}
-		_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.AskBackfillSales(ctx, tx, k, keys, now) })
+		err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.AskBackfillSales(ctx, tx, k, keys, now) })
 		if err != nil {
 			return err
 		}

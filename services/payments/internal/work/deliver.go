@@ -57,7 +57,7 @@ func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
 			}
 			continue
 		}
-		h := &handover{effect: e, sale: sale}
+		h := &handover{effect: e, sale: *sale}
 		h.ctx, h.span = tracer.Start(telemetry.Resume(ctx, sale.Traceparent), "deliver", trace.WithLinks(trace.LinkFromContext(ctx)),
 			trace.WithAttributes(attribute.String("baixa.payment_id", sale.ID.String())))
 		defer h.span.End()
@@ -179,7 +179,7 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	if len(entries)+len(over) == 0 {
 		return w.postpone(ctx, effectsOf(todo), cause)
 	}
-	_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+	err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 		if err := store.InsertEffects(ctx, tx, h.closing); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func (w *Worker) expireThose(ctx context.Context, page []store.Look, now time.Ti
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err = w.Ledger.ApplyOrHold(ctx, entries)
+	err = w.Ledger.ApplyOrHold(ctx, entries)
 	w.noteRun(ctx, NameExpire, len(entries), err)
 	return err
 }

@@ -153,7 +153,7 @@ func followOnce[R any](ctx context.Context, w *Worker, source string,
 		if entries, err = w.existing(ctx, entries); err != nil {
 			return err
 		}
-		if _, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+		if err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 			return store.Advance(ctx, tx, source, from, to)
 		}); err != nil {
 			return err

@@ -48,33 +48,22 @@ func (h *Habits) Of(a payment.AccountID) (silent, doubted bool) {
 	return false, false
 }
 
-// claimsOf notes, with the hints, which of them called a sale paid.
-func claimsOf(entries []ledger.Entry) ledger.Also {
-	var keys []store.Key
-	var at []time.Time
+// arrived notes, with hints, which of them called a sale paid, and with looks, which sales they found paid.
+func arrived(entries []ledger.Entry, now time.Time) ledger.Also {
+	var news []store.News
 	for _, e := range entries {
-		if e.Event.Kind == payment.HintReceived && e.Details["claimed"] == payment.StatusPaid.String() {
+		switch {
+		case e.Event.Kind == payment.HintReceived && e.Details["claimed"] == payment.StatusPaid.String():
 			received, err := time.Parse(time.RFC3339Nano, e.Details["received_at"])
 			if err != nil {
 				received = e.Event.At
 			}
-			keys, at = append(keys, e.Key), append(at, received)
+			news = append(news, store.News{Key: e.Key, HintAt: &received})
+		case e.Event.Reading != nil && e.Event.Reading.Status == payment.StatusPaid:
+			news = append(news, store.News{Key: e.Key, Found: true})
 		}
 	}
-	return func(ctx context.Context, tx pgx.Tx) error { return store.NoteHints(ctx, tx, keys, at) }
-}
-
-// foundPaid notes, with the looks, which sales they found paid.
-func foundPaid(entries []ledger.Entry, now time.Time) ledger.Also {
-	var keys []store.Key
-	seen := map[store.Key]bool{}
-	for _, e := range entries {
-		if e.Event.Reading != nil && e.Event.Reading.Status == payment.StatusPaid && !seen[e.Key] {
-			seen[e.Key] = true
-			keys = append(keys, e.Key)
-		}
-	}
-	return func(ctx context.Context, tx pgx.Tx) error { return store.NotePaid(ctx, tx, keys, now) }
+	return func(ctx context.Context, tx pgx.Tx) error { return store.NoteArrivals(ctx, tx, news, now) }
 }
 
 // watchHabits judges until ctx is done. Every replica does; the rows see to it that a silence begins once.

@@ -154,12 +154,12 @@ func (w *Worker) keep() (giveBack func(context.Context) error) {
 const freshFor = time.Second
 
 // known parts the sales that were handed over and are fresh from the effects whose sales are to be read.
-func (w *Worker) known(effects []store.Effect) (sales map[store.Key]store.Sale, rest []store.Effect) {
-	sales = make(map[store.Key]store.Sale, len(effects))
+func (w *Worker) known(effects []store.Effect) (sales map[store.Key]*store.Sale, rest []store.Effect) {
+	sales = make(map[store.Key]*store.Sale, len(effects))
 	now := w.Now()
 	for _, e := range effects {
 		if e.Sale != nil && now.Sub(e.DueAt) < freshFor {
-			sales[e.Key] = *e.Sale
+			sales[e.Key] = e.Sale
 		}
 	}
 	for _, e := range effects {

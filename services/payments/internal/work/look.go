@@ -146,7 +146,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err = w.Ledger.ApplyOrHold(ctx, entries, foundPaid(entries, w.Now()))
+	err = w.Ledger.ApplyOrHold(ctx, entries, arrived(entries, w.Now()))
 	return err
 }
 

@@ -28,7 +28,7 @@ func (w *Worker) claimNews(ctx context.Context, limit int) ([]store.Effect, erro
 type tidings struct {
 	effect  store.Effect
 	news    ledger.OwnerNews
-	sale    store.Sale
+	sale    *store.Sale
 	request *notifierv1.NotifyRequest
 }
 
@@ -49,7 +49,7 @@ func (w *Worker) tell(ctx context.Context, effects []store.Effect) error {
 		}
 		all = append(all, tidings{e, news, sale, request(e, news, sale)})
 		if news.Detail == string(payment.NoticeReviewNeeded) && sale.State == payment.NeedsReview {
-			if r := w.notice(ctx, sale, "in_review", e.Name); r != nil {
+			if r := w.notice(ctx, *sale, "in_review", e.Name); r != nil {
 				all = append(all, tidings{e, news, sale, r})
 			}
 		}
@@ -123,7 +123,7 @@ func (w *Worker) batchNotify(ctx context.Context, all []tidings) error {
 	return nil
 }
 
-func request(e store.Effect, n ledger.OwnerNews, s store.Sale) *notifierv1.NotifyRequest {
+func request(e store.Effect, n ledger.OwnerNews, s *store.Sale) *notifierv1.NotifyRequest {
 	return &notifierv1.NotifyRequest{MerchantId: e.MerchantID.String(), PaymentId: e.PaymentID.String(), BotId: s.BotID.String(), Key: e.Name,
 		Traceparent: s.Traceparent,
 		What: &notifierv1.NotifyRequest_OwnerEvent{OwnerEvent: &notifierv1.OwnerEvent{Type: n.Type, Status: n.Status,

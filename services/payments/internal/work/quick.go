@@ -138,7 +138,7 @@ func (w *Worker) quickly(ctx context.Context, account payment.AccountID, claimed
 		h.entry.Event.At = a.Look.StartedAt.Add(-time.Microsecond)
 		entries, read = append(entries, h.entry, a), append(read, verdicts[h.hook])
 	}
-	_, err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, read) },
-		claimsOf(entries), foundPaid(entries, w.Now()))
+	err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, read) },
+		arrived(entries, w.Now()))
 	return err
 }

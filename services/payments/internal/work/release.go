@@ -3,7 +3,6 @@ package work
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -18,14 +17,15 @@ const (
 )
 
 // salesOf are the sales of effects. Those that cannot be read are set aside with their effects, which are left out.
-func (w *Worker) salesOf(ctx context.Context, effects []store.Effect) (map[store.Key]store.Sale, []store.Effect, error) {
-	known, unread := w.known(effects)
-	sales, bad, err := w.Store.Sales(ctx, keysOf(unread))
+func (w *Worker) salesOf(ctx context.Context, effects []store.Effect) (map[store.Key]*store.Sale, []store.Effect, error) {
+	sales, unread := w.known(effects)
+	read, bad, err := w.Store.Sales(ctx, keysOf(unread))
 	if err := firstOf(err, w.Ledger.Hold(ctx, bad)); err != nil {
 		return nil, nil, err
 	}
-	maps.Copy(known, sales)
-	sales = known
+	for k, s := range read {
+		sales[k] = &s
+	}
 	if len(bad) == 0 {
 		return sales, effects, nil
 	}

@@ -99,7 +99,7 @@ func outcomeOf(note *notifierv1.NotifyResponse, s store.Sale, line func(payment.
 }
 
 func (w *Worker) closeResend(ctx context.Context, e store.Effect, entries []ledger.Entry) error {
-	_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+	err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 		return store.FinishEffects(ctx, tx, []store.Effect{e})
 	})
 	return err

@@ -50,7 +50,11 @@ func (w *Worker) changeTokens(ctx context.Context, effects []store.Effect) error
 		case ledger.KindGroup:
 			do = w.showGroup
 		}
-		if err := do(ctx, e, sales[e.Key]); err != nil {
+		var sale store.Sale
+		if s := sales[e.Key]; s != nil {
+			sale = *s
+		}
+		if err := do(ctx, e, sale); err != nil {
 			first = firstOf(first, w.postpone(ctx, []store.Effect{e}, err))
 		}
 	}
@@ -68,7 +72,7 @@ func (w *Worker) changeToken(ctx context.Context, e store.Effect, s store.Sale) 
 			return err
 		}
 		opened, settled := s.State == payment.Paid, false
-		_, err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
+		err = w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 			now, bad, err := store.Lock(ctx, tx, []store.Key{e.Key})
 			if err != nil {
 				return err

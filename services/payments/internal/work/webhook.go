@@ -89,7 +89,7 @@ func (w *Worker) noteHints(ctx context.Context, found []hit, verdicts []store.Ve
 	for i, h := range found {
 		entries[i] = h.entry
 	}
-	_, err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, claimsOf(entries))
+	err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.JudgeWebhooks(ctx, tx, verdicts) }, arrived(entries, w.Now()))
 	return err
 }
 
