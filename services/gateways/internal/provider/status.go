@@ -107,6 +107,13 @@ func MustVocabulary(c Capabilities) Vocabulary {
 	return v
 }
 
+// Webhook is the shape of webhooks that look like answers: it knows the words that webhooks alone have, too.
+func (s Shape) Webhook(c Capabilities) Shape {
+	c.Words = c.AllWords()
+	s.Vocabulary = MustVocabulary(c)
+	return s
+}
+
 // Status looks a raw word up. A word that is not in the vocabulary is StatusUnknown.
 func (v Vocabulary) Status(raw string) Status {
 	if s, ok := v.statuses[Fold(raw)]; ok {

@@ -35,15 +35,12 @@ func New(deps provider.Deps) (*Adapter, error) {
 		Unit:       a.capabilities.Unit,
 		Vocabulary: provider.MustVocabulary(a.capabilities),
 	}
-	all := a.capabilities
-	all.Words = all.AllWords()
-	a.hook = a.answer
+	a.hook = a.answer.Webhook(a.capabilities)
 	a.hook.Status = []string{"status", "event"}
 	a.hook.Hash = []string{"purchaseId"}
 	a.hook.Amount = []string{"price", "amount"}
 	a.hook.Event = []string{"event"}
 	a.hook.TestEvents = []string{"webhook.test"}
-	a.hook.Vocabulary = provider.MustVocabulary(all)
 	return a, nil
 }
 

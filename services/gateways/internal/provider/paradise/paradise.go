@@ -42,14 +42,11 @@ func New(deps provider.Deps) (*Adapter, error) {
 	a.creation = a.answer
 	a.creation.ID = []string{"transaction_id", "id"}
 	a.creation.Reference = nil // what comes back as "id" beside transaction_id is our own reference
-	a.hook = a.answer
+	a.hook = a.answer.Webhook(a.capabilities)
 	a.hook.Status = []string{"status", "payment_status", "webhook_type", "event"}
 	a.hook.ID = []string{"transaction_id", "transactionId", "id"}
 	a.hook.Amount = []string{"amount", "amount_paid"}
 	a.hook.Event = []string{"webhook_type", "event"}
-	all := a.capabilities
-	all.Words = all.AllWords()
-	a.hook.Vocabulary = provider.MustVocabulary(all)
 	return a, nil
 }
 

@@ -36,13 +36,10 @@ func New(deps provider.Deps) (*Adapter, error) {
 		Unit:       a.capabilities.Unit,
 		Vocabulary: provider.MustVocabulary(a.capabilities),
 	}
-	all := a.capabilities
-	all.Words = all.AllWords()
-	a.hook = a.answer
+	a.hook = a.answer.Webhook(a.capabilities)
 	a.hook.Status = []string{"status", "event"}
 	a.hook.Event = []string{"event"}
 	a.hook.Token = []string{"token"}
-	a.hook.Vocabulary = provider.MustVocabulary(all)
 	return a, nil
 }
 

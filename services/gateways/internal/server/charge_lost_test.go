@@ -1,0 +1,149 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
+)
+
+// lost are the ways in which a charge may exist of which we know nothing.
+var lost = map[string]http.HandlerFunc{
+	"hung-up":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	"5xx":        says(502, `bad gateway`),
+	"cut":        says(201, `{"id":77,"hash":"h7`),
+	"no-names":   says(201, `{"payment_status":"waiting_payment","amount":1990}`),
+	"wrong-code": says(201, strings.Replace(charged(77, 1990), "1D3D", "1D3E", 1)),
+}
+
+func TestCreateCharge_isNeverRiskedTwice(t *testing.T) {
+	w := newWorld(t)
+	a := w.account("atomopay") // cannot be asked by reference
+	for name, answer := range lost {
+		w.on(answer)
+		if got := w.charge(t, order(a, name)); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || got.GetReason() == "" {
+			t.Errorf("%s: %v", name, got)
+		}
+		w.on(says(201, charged(78, 1990)))
+		before := w.count()
+		for range 2 {
+			_, err := w.gateways.CreateCharge(t.Context(), order(a, name))
+			wantCode(t, name+" repeated", err, codes.FailedPrecondition, "reference")
+		}
+		if n := w.count(); n != before {
+			t.Errorf("%s: the provider was asked %d times more", name, n-before)
+		}
+	}
+}
+
+// paradiseShop keeps charges by reference; create is what creation answers.
+type paradiseShop struct {
+	mu      sync.Mutex
+	visible bool
+	created int
+	create  http.HandlerFunc
+}
+
+func (p *paradiseShop) serve(rw http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Method == http.MethodPost {
+		p.created++
+		p.create(rw, r)
+		return
+	}
+	if !p.visible || p.created == 0 {
+		says(200, `[]`)(rw, r)
+		return
+	}
+	says(200, fmt.Sprintf(`[{"id":501,"external_id":%q,"status":"pending","amount":1990,"qr_code":%q}]`, r.URL.Query().Get("external_id"), pix))(rw, r)
+}
+
+func (p *paradiseShop) set(visible bool, create http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.visible, p.create = visible, create
+}
+
+func TestCreateCharge_looksUpWhatWasLost(t *testing.T) {
+	w := newWorld(t)
+	a := w.account("paradise")
+	p := &paradiseShop{create: says(504, ``)}
+	w.on(p.serve)
+	if got := w.charge(t, order(a, "ref-1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT {
+		t.Fatalf("lost: %v", got)
+	}
+	if got := w.charge(t, order(a, "ref-1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || !strings.Contains(got.GetReason(), "does not show") {
+		t.Errorf("not visible yet: %v", got)
+	}
+	p.set(true, nil)
+	want := &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_STATUS, HttpStatus: 200, CopyPaste: pix,
+		Ref: &gatewaysv1.ChargeRef{Id: "501", Reference: "ref-1"}}
+	equal(t, "found", want, w.charge(t, order(a, "ref-1")))
+	equal(t, "repeated", want, w.charge(t, order(a, "ref-1")))
+	if p.created != 1 {
+		t.Errorf("%d charges asked for, want 1", p.created)
+	}
+}
+
+func TestCreateCharge_asksAgainWhenItSurelyIsNotThere(t *testing.T) {
+	w := newWorld(t, func(s *tuning) { s.visible = 150 * time.Millisecond })
+	a := w.account("paradise")
+	p := &paradiseShop{create: says(504, ``)}
+	w.on(p.serve)
+	w.charge(t, order(a, "ref-1"))
+	start := time.Now()
+	for p.count() < 2 { // until the provider has had its time to show the first; this one is lost too
+		if got := w.charge(t, order(a, "ref-1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT {
+			t.Fatalf("still unknown: %v", got)
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("never asked for again")
+		}
+	}
+	if took := time.Since(start); took < 100*time.Millisecond {
+		t.Errorf("asked for again after %s", took)
+	}
+	// The second request has its own time to become visible.
+	if got := w.charge(t, order(a, "ref-1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || p.count() != 2 {
+		t.Errorf("at once after the second: %v, %d requests", got, p.count())
+	}
+	p.set(false, says(200, fmt.Sprintf(`{"status":"success","transaction_id":501,"id":"ref-1","qr_code":%q,"amount":1990}`, pix)))
+	for start := time.Now(); ; {
+		got := w.charge(t, order(a, "ref-1"))
+		if got.GetOutcome() == gatewaysv1.Outcome_OUTCOME_STATUS {
+			break
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("never made: %v", got)
+		}
+	}
+	if p.count() != 3 {
+		t.Errorf("%d charges asked for, want 3", p.count())
+	}
+}
+
+func (p *paradiseShop) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.created
+}
+
+func TestCreateCharge_refusesAnotherChargeUnderTheReference(t *testing.T) {
+	w := newWorld(t)
+	a := w.account("paradise")
+	p := &paradiseShop{create: says(504, ``)}
+	w.on(p.serve)
+	other := order(a, "ref-1")
+	other.Amount = brl(777)
+	w.charge(t, other)
+	p.set(true, nil) // shows R$ 19,90
+	_, err := w.gateways.CreateCharge(t.Context(), other)
+	wantCode(t, "another amount", err, codes.FailedPrecondition, "amount")
+}
