@@ -115,6 +115,9 @@ func (v Value) Present() bool {
 	case Absent, Null:
 		return false
 	case String:
+		if raw := v.Raw(); bytes.IndexByte(raw, '\\') < 0 {
+			return len(bytes.TrimSpace(raw[1:len(raw)-1])) > 0 // asked of every field of every answer: no copy
+		}
 		return strings.TrimSpace(v.Text()) != ""
 	default:
 		return true
@@ -218,7 +221,15 @@ func (v Value) Children(yield func(Value) bool) {
 
 // Strings yields every string value of the document below v, in order, keys excluded.
 func (v Value) Strings(yield func(Value) bool) {
-	v.walk(yield)
+	if v.t == nil || v.i != 0 {
+		v.walk(yield)
+		return
+	}
+	for i := range v.t.nodes { // of the whole document: nodes stand in the order in which they were sent
+		if v.t.nodes[i].kind == String && !yield(Value{v.t, int32(i)}) {
+			return
+		}
+	}
 }
 
 func (v Value) walk(yield func(Value) bool) bool {

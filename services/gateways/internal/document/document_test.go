@@ -127,3 +127,47 @@ func value(v document.Value) any {
 	}
 	return nil
 }
+
+func TestValue_presentAsItsTextSays(t *testing.T) {
+	doc, err := document.Parse([]byte(`{"empty":"","spaces":" \t","escaped":"\n \u00a0","wide":"` + "\u00a0\u2003" + `","word":" x ","wrong":"` + "\xff" + `","zero":0,"no":false,"null":null,"list":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for m := range doc.Children {
+		got[m.Key()] = m.Present()
+		if m.Kind() == document.String && m.Present() != (strings.TrimSpace(m.Text()) != "") {
+			t.Errorf("%s: present is %v, its text is %q", m.Key(), m.Present(), m.Text())
+		}
+	}
+	want := map[string]bool{"empty": false, "spaces": false, "escaped": false, "wide": false, "word": true, "wrong": true, "zero": true, "no": true,
+		"null": false, "list": true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("present (-want +got):\n%s", diff)
+	}
+	if n := testing.AllocsPerRun(100, func() { doc.Get("word").Present() }); n != 0 {
+		t.Errorf("asking whether a text is there made %v allocations", n)
+	}
+}
+
+func TestValue_stringsInTheirOrder(t *testing.T) {
+	doc, err := document.Parse([]byte(`{"a":"1","b":{"c":["2",{"d":"3"}],"n":4},"e":"5"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{"": {"1", "2", "3", "5"}, "b": {"2", "3"}, "e": {"5"}, "nothing": nil} {
+		var got []string
+		for v := range doc.Get(path).Strings {
+			got = append(got, v.Text())
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("strings below %q (-want +got):\n%s", path, diff)
+		}
+	}
+	for v := range doc.Strings {
+		if v.Text() != "1" {
+			t.Error("the walk goes on after it was ended")
+		}
+		break
+	}
+}
