@@ -169,6 +169,7 @@ func TestStart_refuses(t *testing.T) {
 		"no such command":          {nil, []string{"subir"}, []string{"subir"}},
 		"bytes kept for too short": {nil, []string{"up", "--data", data(), "--keep-webhooks", "5m"}, []string{"--keep-webhooks", "24h"}},
 		"no wait for a sale":       {[]string{"BAIXA_PARK_FOR=-1h"}, []string{"up", "--data", data()}, []string{"--park-for", "BAIXA_PARK_FOR", "at least 1h"}},
+		"clicks gone in an hour":   {[]string{"BAIXA_KEEP_CLICKS=1h"}, []string{"up", "--data", data()}, []string{"--keep-clicks", "BAIXA_KEEP_CLICKS", "at least 24h"}},
 		"a time that is none":      {nil, []string{"up", "--data", data(), "--park-for", "um mês"}, []string{"--park-for"}},
 		"no such flag":             {nil, []string{"up", "--porta", "1"}, []string{"--porta"}},
 		"a leaf without keys":      {nil, []string{"gateways", "--listen", free[3], "--dsn", "postgres://x@127.0.0.1:1/x", "--keyset", empty + "/nao", "--service-key", empty + "/nao"}, []string{"/nao"}},

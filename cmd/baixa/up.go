@@ -26,10 +26,13 @@ type upCmd struct {
 	WebhookHeaders []string       `env:"BAIXA_WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones and those that accounts name for their secrets." placeholder:"NAME"`
 	KeepWebhooks   time.Duration  `env:"BAIXA_KEEP_WEBHOOKS" default:"720h" help:"How long webhooks' sealed bytes are kept to be read again, at least 24h; 0s is for ever."`
 	ParkFor        time.Duration  `env:"BAIXA_PARK_FOR" default:"720h" help:"How long a webhook waits for a sale with its identifiers, at least 1h; 0s is for ever."`
+	KeepClicks     time.Duration  `env:"BAIXA_KEEP_CLICKS" default:"2160h" help:"How long clicks are kept that no sale was made with, at least 24h; 0s is for ever."`
 }
 
 // Check implements config.Checker.
-func (c *upCmd) Check(r *config.Report) { payments.CheckTimes(r, &c.KeepWebhooks, &c.ParkFor) }
+func (c *upCmd) Check(r *config.Report) {
+	payments.CheckTimes(r, &c.KeepWebhooks, &c.ParkFor, &c.KeepClicks)
+}
 
 func (c upCmd) Run(ctx context.Context) error {
 	tel, err := c.setUp(ctx, "baixa")
@@ -45,7 +48,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	defer run.Thrift(ctx)()
 	return run.Main(ctx, "baixa", func(ctx context.Context) (run.Part, error) {
 		s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
-			TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
+			TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})
 		if err != nil {
 			return nil, err
 		}

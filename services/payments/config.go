@@ -9,10 +9,11 @@ import (
 	"github.com/baixapay/baixa/internal/visitor"
 )
 
-// How long webhooks are kept to be read again, and wait for a sale, where nobody said otherwise.
+// How long webhooks are kept to be read again and wait for a sale, and clicks without a sale are kept, where nobody said otherwise.
 const (
 	DefaultKeepWebhooks = 30 * 24 * time.Hour
 	DefaultParkFor      = 30 * 24 * time.Hour
+	DefaultKeepClicks   = 90 * 24 * time.Hour
 )
 
 // Config is the payments service's settings. The zero value with a DSN is a good one. The names in env tags are relative: embed it
@@ -25,6 +26,7 @@ type Config struct {
 	WebhookHeaders []string      `name:"webhook-headers" env:"WEBHOOK_HEADERS" help:"Headers of webhooks to keep besides the usual ones. Those that accounts name for their secrets are kept without being named here." placeholder:"NAME"`
 	KeepWebhooks   time.Duration `name:"keep-webhooks" env:"KEEP_WEBHOOKS" default:"720h" help:"How long webhooks' sealed bytes are kept to be read again; 0s is for ever."`
 	ParkFor        time.Duration `name:"park-for" env:"PARK_FOR" default:"720h" help:"How long a webhook waits for a sale with its identifiers; 0s is for ever."`
+	KeepClicks     time.Duration `name:"keep-clicks" env:"KEEP_CLICKS" default:"2160h" help:"How long clicks are kept that no sale was made with: they hold addresses and browsers; 0s is for ever."`
 	Version        string        `kong:"-"` // of the binary, told by the API's description
 }
 
@@ -34,17 +36,18 @@ func (c *Config) Check(r *config.Report) {
 		r.Want(&c.DSN, false, "a PostgreSQL address such as postgres://user:password@host:5432/database")
 	}
 	r.Want(&c.MaxConns, c.MaxConns >= 0, "a positive number")
-	CheckTimes(r, &c.KeepWebhooks, &c.ParkFor)
+	CheckTimes(r, &c.KeepWebhooks, &c.ParkFor, &c.KeepClicks)
 	r.Want(&c.PublicURL, c.PublicURL == "" || isHost(c.PublicURL), "https://host without a path")
 	if _, err := visitor.ParseProxies(c.TrustedProxies); err != nil {
 		r.Want(&c.TrustedProxies, false, "addresses or networks: "+err.Error())
 	}
 }
 
-// CheckTimes notes what is wrong with how long webhooks are kept and wait, fields of any configuration that has them.
-func CheckTimes(r *config.Report, keep, park *time.Duration) {
+// CheckTimes notes what is wrong with how long webhooks are kept and wait and clicks are kept, fields of any configuration that has them.
+func CheckTimes(r *config.Report, keep, park, clicks *time.Duration) {
 	r.Want(keep, *keep == 0 || *keep >= 24*time.Hour, "0s or at least 24h: what is purged cannot be read again")
 	r.Want(park, *park == 0 || *park >= time.Hour, "0s or at least 1h")
+	r.Want(clicks, *clicks == 0 || *clicks >= 24*time.Hour, "0s or at least 24h: buyers pay days after a click")
 }
 
 // Validate reports every wrong value, naming its field.

@@ -3,6 +3,7 @@ package payments
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestConfig_everyWrongFieldIsNamed(t *testing.T) {
@@ -14,6 +15,7 @@ func TestConfig_everyWrongFieldIsNamed(t *testing.T) {
 		"Config.DSN":            func(c *Config) { c.DSN = "" },
 		"Config.MaxConns":       func(c *Config) { c.MaxConns = -1 },
 		"Config.PublicURL":      func(c *Config) { c.PublicURL = "pay.example.com" },
+		"Config.KeepClicks":     func(c *Config) { c.KeepClicks = time.Hour },
 		"Config.TrustedProxies": func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "proxy"} },
 	} {
 		c := good

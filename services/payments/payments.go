@@ -118,7 +118,7 @@ func (s *Service) build(c Config) error {
 	}
 	s.providers.learn = s.inbox.Learn
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
-		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor})
+		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks})
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ type running struct {
 }
 
 func (e *Env) inside(ctx context.Context, dsn string) (running, error) {
-	s, err := stack.Start(ctx, stack.Config{KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor, Data: secrets.Folder(filepath.Join(e.Dir, "baixa")), DSN: dsn, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Version: e.Version})
+	s, err := stack.Start(ctx, stack.Config{KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor, KeepClicks: payments.DefaultKeepClicks, Data: secrets.Folder(filepath.Join(e.Dir, "baixa")), DSN: dsn, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Version: e.Version})
 	if err != nil {
 		return running{}, err
 	}

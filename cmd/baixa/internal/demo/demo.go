@@ -96,7 +96,7 @@ func Start(ctx context.Context, o Options) (d *Demo, err error) {
 	if err := d.startSims(); err != nil {
 		return nil, err
 	}
-	d.Stack, err = stack.Start(ctx, stack.Config{KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor, Data: o.Data, DSN: o.DSN, HTTP: o.HTTP, GRPC: o.GRPC, Version: o.Version,
+	d.Stack, err = stack.Start(ctx, stack.Config{KeepWebhooks: payments.DefaultKeepWebhooks, ParkFor: payments.DefaultParkFor, KeepClicks: payments.DefaultKeepClicks, Data: o.Data, DSN: o.DSN, HTTP: o.HTTP, GRPC: o.GRPC, Version: o.Version,
 		TelegramURL: d.sims.TelegramURL(), MetaURL: d.sims.MetaURL(), PixelScript: d.sims.MetaURL() + "/fbevents.js"})
 	if err != nil {
 		return nil, err

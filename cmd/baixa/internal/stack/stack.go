@@ -41,6 +41,8 @@ type Config struct {
 	WebhookHeaders []string
 	// KeepWebhooks is how long webhooks' bytes are kept to be read again, ParkFor how long one waits for its sale. 0 is for ever.
 	KeepWebhooks, ParkFor time.Duration
+	// KeepClicks is how long clicks are kept that no sale was made with. 0 is for ever.
+	KeepClicks time.Duration
 	// Providers is a folder of further payment providers' files. Empty: only those that come with this system.
 	Providers string
 	// MetaURL and PixelScript replace Meta's addresses, for simulators. Empty: Meta's own.
@@ -162,7 +164,7 @@ func (s *Stack) wire(ctx context.Context, dsn string, signer *auth.Signer, seale
 	}
 	s.add("notifier", n.Run, n.Close)
 	s.payments, err = payments.New(ctx, payments.Config{DSN: dsn, PublicURL: s.PublicURL, TrustedProxies: c.TrustedProxies, Version: c.Version, WebhookHeaders: c.WebhookHeaders,
-		KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor},
+		KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks},
 		payments.Deps{Listeners: []net.Listener{front}, Gateways: conns["gateways"], Delivery: conns["delivery"], Notifier: conns["notifier"], Signer: signer, Sealer: sealer})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (s *Store) PutClickLink(ctx context.Context, l ClickLink) (ClickLink, error
 }
 
 const listClickLinks = `
-SELECT l.merchant_id, l.slug, l.bot_username, l.campaign, l.created_at, COALESCE(c.people, 0), COALESCE(c.machines, 0), false
+SELECT l.merchant_id, l.slug, l.bot_username, l.campaign, l.created_at, COALESCE(c.people, 0) + l.purged_people, COALESCE(c.machines, 0) + l.purged_machines, false
 FROM click_links l LEFT JOIN (
     SELECT slug, count(*) FILTER (WHERE NOT machine) AS people, count(*) FILTER (WHERE machine) AS machines
     FROM clicks WHERE merchant_id = $1 GROUP BY slug) AS c ON c.slug = l.slug

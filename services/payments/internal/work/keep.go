@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// What webhooks leave behind: their bytes go after a time, and those that wait for a sale in vain come to an end.
+// What webhooks and clicks leave behind: webhooks' bytes and what came with clicks go after a time, and webhooks that wait for a sale in
+// vain come to an end.
 
 const (
 	keepEvery = time.Minute
@@ -26,7 +27,7 @@ func (w *Worker) keepHouse(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if err := w.tidy(ctx); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "webhooks not tidied; tried again soon", slog.Any("error", err))
+			slog.WarnContext(ctx, "webhooks and clicks not tidied; tried again soon", slog.Any("error", err))
 		}
 	}
 }
@@ -54,6 +55,16 @@ func (w *Worker) tidy(ctx context.Context) error {
 			break
 		}
 		w.purged = last
+	}
+	for w.KeepClicks > 0 && ctx.Err() == nil {
+		last, seen, _, err := w.Store.PurgeClicks(ctx, w.clicksPurged, w.Now().Add(-w.KeepClicks), keepBatch)
+		if err != nil {
+			return err
+		}
+		w.clicksPurged = last // what is behind it was sold and stays
+		if seen < keepBatch {
+			break
+		}
 	}
 	return nil
 }

@@ -47,6 +47,8 @@ type Config struct {
 	Habits *Habits
 	// KeepWebhooks is how long webhooks' bytes are kept, ParkFor how long one waits for its sale; zero is for ever.
 	KeepWebhooks, ParkFor time.Duration
+	// KeepClicks is how long clicks are kept that no sale was made with; zero is for ever.
+	KeepClicks time.Duration
 	// Refresh reads policies that were changed. Nil: there are none to read.
 	Refresh func(context.Context) error
 	// Now is the clock. Nil means time.Now.
@@ -131,6 +133,8 @@ type Worker struct {
 	kill    context.CancelFunc
 	// purged is up to which webhook bytes were removed; keepHouse's alone.
 	purged uuid.UUID
+	// clicksPurged is up to which clicks were looked at; keepHouse's alone.
+	clicksPurged store.ClickMark
 }
 
 // New checks the configuration.
