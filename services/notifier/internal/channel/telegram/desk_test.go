@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/baixapay/baixa/internal/eventlog"
 	"github.com/baixapay/baixa/internal/pg/pgtest"
@@ -37,7 +38,12 @@ func newDesk(t testing.TB, change func(*Config)) *desk {
 
 func newDeskOn(t testing.TB, db *pgtest.DB, change func(*Config)) *desk {
 	t.Helper()
-	st, err := store.New(db.Pool(t, store.Schema))
+	return newDeskWith(t, db.Pool(t, store.Schema), change)
+}
+
+func newDeskWith(t testing.TB, pool *pgxpool.Pool, change func(*Config)) *desk {
+	t.Helper()
+	st, err := store.New(pool)
 	if err != nil {
 		t.Fatal(err)
 	}
