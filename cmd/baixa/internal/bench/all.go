@@ -12,6 +12,7 @@ func All() []Bench {
 		flow(),
 		memory(),
 		sockets(),
+		pages(),
 		gatewayLooks(),
 	}
 }

@@ -78,6 +78,7 @@ type Handler struct {
 	page   *template.Template
 	limit  *visitor.Limiter
 	hub    *hub
+	coming *comings
 	tracer trace.Tracer
 }
 
@@ -101,7 +102,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checkout: %w", err)
 	}
-	return &Handler{Config: c, page: page, limit: visitor.NewLimiter(guesses, guessEvery, c.Now), hub: newHub(c),
+	return &Handler{Config: c, page: page, limit: visitor.NewLimiter(guesses, guessEvery, c.Now), hub: newHub(c), coming: newComings(),
 		tracer: otel.Tracer("github.com/baixapay/baixa/services/payments/internal/checkout")}, nil
 }
 
@@ -198,12 +199,18 @@ func (h *Handler) notice(ctx context.Context, sale *store.Checkout) {
 	var err error
 	switch {
 	case sale.BuyerUntil == nil || sale.BuyerUntil.Before(now):
+		if !h.coming.first(key, now) {
+			return
+		}
 		trace := ""
 		if sc := oteltrace(ctx); sc.IsValid() && sc.IsSampled() {
 			trace = sc.TraceID().String()
 		}
 		_, err = h.Ledger.Apply(ctx, []ledger.Entry{{Key: key, Hint: true, BuyerUntil: &until, TraceID: trace,
 			Event: payment.Event{Kind: payment.BuyerPresent, At: now, Source: payment.SourceManual}}})
+		if err != nil {
+			h.coming.failed(key)
+		}
 	case sale.BuyerUntil.Before(now.Add(presenceRenew)):
 		err = h.Store.KeepBuyers(ctx, []store.Key{key}, until)
 	}
