@@ -67,6 +67,7 @@ func TestDemo_everyPageInABrowser(t *testing.T) {
 			t.Errorf("Purchase %s came %d times from the server", key, server[key])
 		}
 	}
+	payOffer(t, demo.Output())
 	told := 0
 	for link := range links {
 		if told++; told > 10 { // each is a process of its own
@@ -89,4 +90,26 @@ func control(t *testing.T, url string, out any) {
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s, %v", url, resp.Status, err)
 	}
+}
+
+// payOffer opens the payment page that the demonstration offers and pays as it says: the page turns into the way to the access.
+func payOffer(t *testing.T, said string) {
+	t.Helper()
+	page := regexp.MustCompile(`http://\S+/pay/\S+`).FindString(said)
+	pay := regexp.MustCompile(`curl -d '(\{.*\})' (http://\S+)`).FindStringSubmatch(said)
+	if page == "" || pay == nil {
+		t.Fatalf("the demonstration offers no payment page:\n%s", said)
+	}
+	p := phonePage(t, browser.Options{})
+	if status := p.Open(page); status != http.StatusOK {
+		t.Fatalf("the payment page answers %d", status)
+	}
+	awaitText(t, p, "Aguardando o pagamento")
+	resp, err := http.Post(pay[2], "application/x-www-form-urlencoded", strings.NewReader(pay[1])) // as curl does
+	must(t, err)
+	must(t, resp.Body.Close())
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("paying answers %s", resp.Status)
+	}
+	awaitText(t, p, "Pagamento confirmado")
 }

@@ -55,7 +55,7 @@ func (b *Bar) Done() {
 }
 
 // Tour says what there is to look at while the demonstration stays up.
-func (d *Demo) Tour(w io.Writer) {
+func (d *Demo) Tour(w io.Writer, open offer) {
 	visits := d.world.Visits()
 	link := ""
 	if len(visits) > 0 {
@@ -64,13 +64,16 @@ func (d *Demo) Tour(w io.Writer) {
 	fmt.Fprintf(w, `
   API               %s/docs
   uma entrega       %s
+  um pagamento      %s
   simuladores       %s/control/counters
 
 Em outro terminal / in another terminal:
   export BAIXA_ADDRESS=%s BAIXA_DATA=%s
   go run ./cmd/baixa doctor
   go run ./cmd/baixa explain %s
+  # paga o que está aberto; a página vira o acesso / pays what is open; its page turns into the access
+  curl -d '{"provider": "%s", "id": "%s"}' %s/control/charges/pay
 
 Ctrl-C termina. / Ctrl-C ends it.
-`, d.URL, link, d.sims.URL, d.GRPC, d.o.Data, "BOT58_1795189097_3aad2544")
+`, d.URL, link, open.page, d.sims.URL, d.GRPC, d.o.Data, "BOT58_1795189097_3aad2544", offerAt, open.charge, d.sims.URL)
 }

@@ -40,14 +40,17 @@ type Demo struct {
 	sims   *sim.Server
 	client *client.Client
 	owner  *owner
-	rows   []grimbots.Row
-	bots   []grimbots.Bot
-	shift  time.Duration // moves the file's times to today
-	born   time.Time
-	late   []lateCharge
-	took   map[string]time.Duration // until a provider's last sale had settled
-	ended  chan error
-	stop   context.CancelFunc
+	// merchant is whose sales they are, accounts its accounts by provider.
+	merchant string
+	accounts map[string]string
+	rows     []grimbots.Row
+	bots     []grimbots.Bot
+	shift    time.Duration // moves the file's times to today
+	born     time.Time
+	late     []lateCharge
+	took     map[string]time.Duration // until a provider's last sale had settled
+	ended    chan error
+	stop     context.CancelFunc
 }
 
 // Run is the whole demonstration: start, import, settle, tell, and stay up unless it is wanted once. done is given the result.
@@ -72,7 +75,11 @@ func Run(ctx context.Context, o Options, done func(Result) error) (err error) {
 	if err := errors.Join(result.Write(o.Out), done(result)); err != nil || o.Once {
 		return err
 	}
-	d.Tour(o.Out)
+	open, err := d.Offer(ctx)
+	if err != nil {
+		return err
+	}
+	d.Tour(o.Out, open)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -145,14 +152,15 @@ func (d *Demo) Import(ctx context.Context) (importer.Report, error) {
 	if err != nil {
 		return importer.Report{}, client.Explain(err, d.GRPC)
 	}
-	keys, err := d.putAccounts(ctx, merchant.GetMerchant().GetId())
+	d.merchant = merchant.GetMerchant().GetId()
+	keys, err := d.putAccounts(ctx, d.merchant)
 	if err != nil {
 		return importer.Report{}, err
 	}
 	if err := d.addLate(keys); err != nil {
 		return importer.Report{}, err
 	}
-	if d.owner, err = listen(ctx, d.client, merchant.GetMerchant().GetId(), d.URL); err != nil {
+	if d.owner, err = listen(ctx, d.client, d.merchant, d.URL); err != nil {
 		return importer.Report{}, err
 	}
 	report, err := importer.Run(ctx, d.client, importer.Options{Merchant: "demo", Rows: d.rows, Bots: d.bots, Shift: d.shift,
@@ -168,7 +176,7 @@ func (d *Demo) Import(ctx context.Context) (importer.Report, error) {
 
 // putAccounts puts one account a provider; keys are their webhook keys.
 func (d *Demo) putAccounts(ctx context.Context, merchant string) (keys map[string]string, err error) {
-	keys = map[string]string{}
+	keys, d.accounts = map[string]string{}, map[string]string{}
 	for provider, credentials := range accounts {
 		p, err := simulated(provider)
 		if err != nil {
@@ -179,7 +187,7 @@ func (d *Demo) putAccounts(ctx context.Context, merchant string) (keys map[strin
 		if err != nil {
 			return nil, fmt.Errorf("put account at %s: %w", provider, client.Explain(err, d.GRPC))
 		}
-		keys[provider] = resp.GetAccount().GetAccountKey()
+		keys[provider], d.accounts[provider] = resp.GetAccount().GetAccountKey(), resp.GetAccount().GetId()
 	}
 	return keys, nil
 }
