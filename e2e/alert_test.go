@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,13 +12,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/baixapay/baixa/e2e/deployment"
+	notifierv1 "github.com/baixapay/baixa/gen/baixa/notifier/v1"
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 	"github.com/baixapay/baixa/sim"
 )
 
-// alertStories are about what owners read in Telegram and what Meta is told when it is slow.
+// alertStories are about what owners read and do, and what Meta is told when it is slow.
 func alertStories() []story {
-	return []story{{"owner reads every kind of alert", everyAlert}, {"Meta is slow", slowMeta}}
+	return []story{{"owner reads every kind of alert", everyAlert}, {"Meta is slow", slowMeta}, {"another bot carries the message", fallbackBot},
+		{"access commands", accessCommands}}
 }
 
 // tellOwner gives the shop a chat for its alerts that nobody else writes to.
@@ -315,5 +318,39 @@ func (k *ownerKill) judge(t *testing.T) {
 			k.shop.api.Must("GET", "/v1/alerts/settings", nil, settings)
 			return settings.GetSettings().GetLastFailure() == "interrupted"
 		}, func() string { return settings.String() })
+	}
+}
+
+// fallbackBot: Telegram does not take the sale's bot any more, another one carries the message, and everybody is told which and why.
+func fallbackBot(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	second := &paymentsv1.PutBotResponse{}
+	shop.api.Must("POST", "/v1/bots", &paymentsv1.PutBotRequest{ExternalId: "36", Name: "reserva_" + shop.name}, second)
+	other := fmt.Sprintf("%d:AA-%s", 100_000_000+lastChat.Add(1), (rand.Text() + rand.Text())[:32])
+	d.Canary(other)
+	must(t, d.World().AddBot(sim.Bot{Token: other}))
+	put := func(bot, token, fallback string) {
+		shop.operator.Must("POST", "/v1/bots/"+bot+"/telegram", &notifierv1.PutBotRequest{MerchantId: shop.id, Token: token, BaseUrl: d.Sims().TelegramURL(),
+			FallbackBotId: fallback}, &notifierv1.PutBotResponse{})
+	}
+	put(second.GetBot().GetId(), other, "")
+	put(shop.bot, shop.botToken, second.GetBot().GetId())
+	s := shop.sell(t, sim.Atomopay)
+	must(t, d.World().RevokeBot(shop.botToken))
+	s.pay(t)
+	s.awaitSettled(t, time.Minute)
+	s.explains(t, "pelo bot reserva “reserva_"+shop.name+"” (com o da venda: o Telegram não aceita o token do bot)")
+	env, args := shop.as("doctor", "--lang", "en")
+	if c := deployment.Run(t, env, args...); !strings.Contains(strings.Join(strings.Fields(c.Stdout), " "), "1 message of the last 24 h carried by the fallback bot") {
+		t.Errorf("doctor does not tell of the fallback: code %d\n%s%s", c.Code, c.Stdout, c.Stderr)
+	}
+	told := &notifierv1.GetNotificationsResponse{}
+	must(t, shop.api.Invoke(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, told))
+	found := false
+	for _, n := range told.GetNotifications() {
+		found = found || n.GetCarrierBotId() == second.GetBot().GetId() && n.GetCarrierBecause() == "bot_unauthorized"
+	}
+	if !found {
+		t.Errorf("no notification names its carrier: %v", told)
 	}
 }

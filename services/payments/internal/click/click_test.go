@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,8 +37,9 @@ func TestMain(m *testing.M) {
 // gate is the real store, which can be away.
 type gate struct {
 	*store.Store
-	mu   sync.Mutex
-	away error
+	mu    sync.Mutex
+	away  error
+	finds int // how often a link was looked for
 }
 
 func (g *gate) state() error {
@@ -47,6 +49,9 @@ func (g *gate) state() error {
 }
 
 func (g *gate) FindClickLink(ctx context.Context, slug string) (store.ClickLink, error) {
+	g.mu.Lock()
+	g.finds++
+	g.mu.Unlock()
 	if err := g.state(); err != nil {
 		return store.ClickLink{}, err
 	}
@@ -250,6 +255,28 @@ func TestClick_badSlugsAreOnePageThenLimited(t *testing.T) {
 	}
 	if w := s.ask("POST", "/go/promo-1"); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+// Ten thousand guesses of one address: some are answered, all alike, and the others ask the database nothing, right ones as well.
+func TestClick_tenThousandGuesses(t *testing.T) {
+	s := set(t)
+	pages, codes := map[string]bool{}, map[int]int{}
+	for i := range 10_000 {
+		w := s.ask("GET", "/go/promo-1"+strconv.Itoa(i))
+		codes[w.Code]++
+		if w.Code == http.StatusNotFound {
+			pages[regexp.MustCompile(`nonce="[\w-]+"`).ReplaceAllString(w.Body.String(), "")] = true
+		}
+	}
+	if codes[404] != guesses || codes[429] != 10_000-guesses || len(pages) != 1 {
+		t.Errorf("answers %v and %d pages, want %d times the same", codes, len(pages), guesses)
+	}
+	if s.gate.finds > guesses {
+		t.Errorf("the database was asked %d times", s.gate.finds)
+	}
+	if w := s.ask("GET", "/go/promo-1"); w.Code != http.StatusTooManyRequests {
+		t.Errorf("a right one among wrong ones tells: %d", w.Code)
 	}
 }
 
