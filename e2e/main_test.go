@@ -54,7 +54,7 @@ func TestSystem(t *testing.T) {
 		}
 		var list []story
 		for _, part := range [][]story{sellStories(), webhookStories(), providerStories(), messageStories(), accessStories(), inputStories(), commandStories(), clickStories(), groupStories(), hookStories(),
-			reconcileStories(), backfillStories(), reviewStories(), moneyBackStories(), replayStories()} {
+			reconcileStories(), backfillStories(), reviewStories(), moneyBackStories(), replayStories(), editedStories()} {
 			list = append(list, part...)
 		}
 		t.Run("all", func(t *testing.T) { // returns when they have all ended, and before d does

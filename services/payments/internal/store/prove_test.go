@@ -57,6 +57,14 @@ func TestProven_readsWhatIsThere(t *testing.T) {
 		if err != nil || at < 0 || !entrusted[at].Link || !entrusted[at].Message || entrusted[at].Group || len(entrusted[at].Effects) != 1 {
 			t.Errorf("entrusted: %+v %v", entrusted, err)
 		}
+		var told []Telling
+		for _, kinds := range [][]payment.Kind{nil, {payment.Opened}} { // what decided something, whatever its kind
+			told = nil
+			err = errors.Join(err, Tellings(ctx, tx, entrusted, kinds, func(x Telling) error { told = append(told, x); return nil }))
+		}
+		if len(told) != 1 || told[0].Key != key(s) || told[0].Number != 1 || told[0].Kind != payment.Created || !told[0].Decided {
+			t.Errorf("tellings: %+v", told)
+		}
 		return err
 	})
 }
