@@ -144,10 +144,31 @@ func (s *Store) MoveChat(ctx context.Context, a Access, to int64) error {
 const pullBackSQL = `
 UPDATE accesses SET due_at = now() WHERE state IN (1, 3, 5, 6) AND due_at > now() + make_interval(secs => $1::float8)`
 
-// PullBack makes due what a clock that went back has put out of reach; longest is the longest wait there is.
+// A bot's pace and the quiet of a chat are seconds; what Telegram asked for may be longer, and it will ask again.
+const (
+	pullBotsSQL = `
+UPDATE bots SET next_at = least(next_at, now()), paused_until = least(paused_until, now() + interval '1 minute')
+WHERE next_at > now() + interval '1 minute' OR paused_until > now() + interval '1 minute'`
+	pullMessagesSQL = `
+UPDATE telegram_queue SET due_at = least(due_at, now() + interval '1 minute'),
+    lease_until = CASE WHEN state = 1 THEN least(lease_until, now() + interval '5 minutes') END
+WHERE due_at > now() + interval '1 minute' OR lease_until > now() + interval '5 minutes'`
+	pullWebhooksSQL = `
+UPDATE webhook_messages SET due_at = CASE WHEN tries = 0 THEN least(due_at, now()) ELSE due_at END,
+    lease_until = least(lease_until, now() + interval '5 minutes')
+WHERE state = 1 AND (due_at > now() OR lease_until > now() + interval '5 minutes')`
+)
+
+// PullBack makes due what a clock that went back has put out of reach: accesses, for which longest is the longest wait there is, messages and
+// the bots that send them, and webhooks that were never tried. A lease that a dead process held ends in minutes.
 func (s *Store) PullBack(ctx context.Context, longest time.Duration) error {
 	if _, err := s.pool.Exec(ctx, pullBackSQL, longest.Seconds()); err != nil {
 		return fmt.Errorf("pull accesses back: %w", err)
+	}
+	for _, statement := range []string{pullBotsSQL, pullMessagesSQL, pullWebhooksSQL} {
+		if _, err := s.pool.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("pull messages back: %w", err)
+		}
 	}
 	return nil
 }

@@ -179,3 +179,38 @@ func TestUnclaim_putsBackUnseenMessages(t *testing.T) {
 		t.Errorf("claimed %+v, want the message at its first attempt", rows)
 	}
 }
+
+// The database's clock goes back an hour: what was due a moment ago, the bot's pace and a chat's quiet would all lie in the future.
+func TestPullBack_messagesDoNotWaitForTheClock(t *testing.T) {
+	s, db := open(t)
+	x, y := newSale(5), newSale(6)
+	y.merchant, y.bot = x.merchant, x.bot
+	putBot(t, s, x)
+	sent, waits := x.message("sent"), y.message("waits")
+	record(t, s, sent)
+	settle(t, s, nil, result(claim(t, s, 10, fast)[0], store.Sent))
+	next := x.message("next") // in the chat that is quiet
+	record(t, s, waits, next)
+	exec(t, db, `UPDATE notifier.bots SET next_at = now() + interval '1 hour', paused_until = now() + interval '1 hour'`)
+	exec(t, db, `UPDATE notifier.telegram_queue SET due_at = now() + interval '1 hour'`)
+	if rows := claim(t, s, 10, fast); len(rows) != 0 {
+		t.Fatalf("claimed %+v ahead of the clock", rows)
+	}
+	if err := s.PullBack(t.Context(), 6*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if wait, ok, err := s.Next(t.Context(), fast); err != nil || !ok || wait > time.Minute {
+		t.Fatalf("next in %v, %t, %v", wait, ok, err)
+	}
+	exec(t, db, `UPDATE notifier.bots SET paused_until = paused_until - interval '1 minute'`) // a minute passes
+	exec(t, db, `UPDATE notifier.telegram_queue SET due_at = due_at - interval '1 minute'`)
+	if rows := claim(t, s, 10, fast); len(rows) != 2 {
+		t.Errorf("claimed %+v a minute later, want both", rows)
+	}
+	if err := s.PullBack(t.Context(), 6*time.Hour); err != nil { // and what is being sent stays with its sender
+		t.Fatal(err)
+	}
+	if rows := claim(t, s, 10, fast); len(rows) != 0 {
+		t.Errorf("claimed %+v twice", rows)
+	}
+}
