@@ -14,16 +14,7 @@ type deliveryCmd struct {
 }
 
 func (c deliveryCmd) Run(ctx context.Context) error {
-	tel, err := c.setUp(ctx, "delivery")
-	if err != nil {
-		return err
-	}
-	defer tel.end()
-	return run.Main(ctx, "delivery", func(ctx context.Context) (run.Part, error) {
-		o, err := c.open()
-		if err != nil {
-			return nil, err
-		}
+	return c.run(ctx, "delivery", func(ctx context.Context, o opened) (run.Part, error) {
 		web, err := listen("http", c.HTTP)
 		if err != nil {
 			return nil, err

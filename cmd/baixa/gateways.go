@@ -13,16 +13,7 @@ type gatewaysCmd struct {
 }
 
 func (c gatewaysCmd) Run(ctx context.Context) error {
-	tel, err := c.setUp(ctx, "gateways")
-	if err != nil {
-		return err
-	}
-	defer tel.end()
-	return run.Main(ctx, "gateways", func(ctx context.Context) (run.Part, error) {
-		o, err := c.open()
-		if err != nil {
-			return nil, err
-		}
+	return c.run(ctx, "gateways", func(ctx context.Context, o opened) (run.Part, error) {
 		if !c.NoMigrate {
 			if err := gateways.Migrate(ctx, c.DSN); err != nil {
 				return nil, err

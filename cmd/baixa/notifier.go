@@ -14,16 +14,7 @@ type notifierCmd struct {
 }
 
 func (c notifierCmd) Run(ctx context.Context) error {
-	tel, err := c.setUp(ctx, "notifier")
-	if err != nil {
-		return err
-	}
-	defer tel.end()
-	return run.Main(ctx, "notifier", func(ctx context.Context) (run.Part, error) {
-		o, err := c.open()
-		if err != nil {
-			return nil, err
-		}
+	return c.run(ctx, "notifier", func(ctx context.Context, o opened) (run.Part, error) {
 		web, err := listen("http", c.HTTP)
 		if err != nil {
 			return nil, err

@@ -22,22 +22,13 @@ type paymentsCmd struct {
 }
 
 func (c paymentsCmd) Run(ctx context.Context) error {
-	tel, err := c.setUp(ctx, "payments")
-	if err != nil {
-		return err
-	}
-	defer tel.end()
 	leaves := map[string]*grpc.ClientConn{}
 	defer func() {
 		for _, l := range leaves {
 			l.Close()
 		}
 	}()
-	return run.Main(ctx, "payments", func(ctx context.Context) (run.Part, error) {
-		o, err := c.open()
-		if err != nil {
-			return nil, err
-		}
+	return c.run(ctx, "payments", func(ctx context.Context, o opened) (run.Part, error) {
 		web, err := listen("http", c.HTTP)
 		if err != nil {
 			return nil, err

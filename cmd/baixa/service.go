@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/baixapay/baixa/internal/auth"
 	"github.com/baixapay/baixa/internal/rpc"
+	"github.com/baixapay/baixa/internal/run"
 	"github.com/baixapay/baixa/internal/seal"
 )
 
@@ -32,6 +34,22 @@ type opened struct {
 	sealer   *seal.Sealer
 	tls      *rpc.TLSConfig
 	insecure bool
+}
+
+// run is a service's process: start makes the service from what the flags name.
+func (f serviceFlags) run(ctx context.Context, name string, start func(context.Context, opened) (run.Part, error)) error {
+	tel, err := f.setUp(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer tel.end()
+	return run.Main(ctx, name, func(ctx context.Context) (run.Part, error) {
+		o, err := f.open()
+		if err != nil {
+			return nil, err
+		}
+		return start(ctx, o)
+	})
 }
 
 func (f serviceFlags) open() (o opened, err error) {
