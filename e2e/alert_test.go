@@ -20,7 +20,7 @@ import (
 // alertStories are about what owners read and do, and what Meta is told when it is slow.
 func alertStories() []story {
 	return []story{{"owner reads every kind of alert", everyAlert}, {"Meta is slow", slowMeta}, {"another bot carries the message", fallbackBot},
-		{"access commands", accessCommands}}
+		{"access commands", accessCommands}, {"a bot without a pixel", noPixel}}
 }
 
 // tellOwner gives the shop a chat for its alerts that nobody else writes to.
@@ -321,20 +321,51 @@ func (k *ownerKill) judge(t *testing.T) {
 	}
 }
 
+// secondBot gives the shop one more bot, "36" in the merchant's own system, which has no pixel.
+func (s *shop) secondBot(t *testing.T) (id string) {
+	t.Helper()
+	made := &paymentsv1.PutBotResponse{}
+	s.api.Must("POST", "/v1/bots", &paymentsv1.PutBotRequest{ExternalId: "36", Name: "reserva_" + s.name}, made)
+	token := fmt.Sprintf("%d:AA-%s", 100_000_000+lastChat.Add(1), (rand.Text() + rand.Text())[:32])
+	s.d.Canary(token)
+	must(t, s.d.World().AddBot(sim.Bot{Token: token}))
+	s.operator.Must("POST", "/v1/bots/"+made.GetBot().GetId()+"/telegram", &notifierv1.PutBotRequest{MerchantId: s.id, Token: token, BaseUrl: s.d.Sims().TelegramURL()},
+		&notifierv1.PutBotResponse{})
+	return made.GetBot().GetId()
+}
+
+// noPixel: a bot without a pixel sells as well; nothing is told to Meta, the story says so and the owner is told once.
+func noPixel(t *testing.T, d deployment.Deployment) {
+	shop := openShop(t, d)
+	chat := shop.tellOwner(t)
+	shop.secondBot(t)
+	const told = "📉 Um bot vende sem pixel"
+	for range 2 {
+		req := shop.request(sim.Atomopay)
+		req.BotId = "36"
+		s := shop.sellAs(t, sim.Atomopay, req)
+		s.pay(t)
+		s.awaitMessage(t, deployment.Within, "sent")
+		s.openAgain(t)
+		deployment.Eventually(t, deployment.Within, "the sale has no Purchase, and says so", func() bool { return s.get(t).GetFulfilment().GetPurchase() == "not_configured" },
+			func() string { return s.history(t) })
+		deployment.Eventually(t, deployment.Within, "the owner reads of it", func() bool { return shop.read(chat, told) > 0 })
+		s.explains(t, "Nenhum Purchase foi enviado: não há pixel cadastrado para este bot.")
+	}
+	if n := shop.read(chat, told); n != 1 {
+		t.Errorf("the owner read %d times of one bot without a pixel", n)
+	}
+	if n := len(d.World().Events(shop.pixel)); n != 0 {
+		t.Errorf("another bot's pixel got %d events", n)
+	}
+}
+
 // fallbackBot: Telegram does not take the sale's bot any more, another one carries the message, and everybody is told which and why.
 func fallbackBot(t *testing.T, d deployment.Deployment) {
 	shop := openShop(t, d)
-	second := &paymentsv1.PutBotResponse{}
-	shop.api.Must("POST", "/v1/bots", &paymentsv1.PutBotRequest{ExternalId: "36", Name: "reserva_" + shop.name}, second)
-	other := fmt.Sprintf("%d:AA-%s", 100_000_000+lastChat.Add(1), (rand.Text() + rand.Text())[:32])
-	d.Canary(other)
-	must(t, d.World().AddBot(sim.Bot{Token: other}))
-	put := func(bot, token, fallback string) {
-		shop.operator.Must("POST", "/v1/bots/"+bot+"/telegram", &notifierv1.PutBotRequest{MerchantId: shop.id, Token: token, BaseUrl: d.Sims().TelegramURL(),
-			FallbackBotId: fallback}, &notifierv1.PutBotResponse{})
-	}
-	put(second.GetBot().GetId(), other, "")
-	put(shop.bot, shop.botToken, second.GetBot().GetId())
+	second := shop.secondBot(t)
+	shop.operator.Must("POST", "/v1/bots/"+shop.bot+"/telegram", &notifierv1.PutBotRequest{MerchantId: shop.id, Token: shop.botToken, BaseUrl: d.Sims().TelegramURL(),
+		FallbackBotId: second}, &notifierv1.PutBotResponse{})
 	s := shop.sell(t, sim.Atomopay)
 	must(t, d.World().RevokeBot(shop.botToken))
 	s.pay(t)
@@ -348,7 +379,7 @@ func fallbackBot(t *testing.T, d deployment.Deployment) {
 	must(t, shop.api.Invoke(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, told))
 	found := false
 	for _, n := range told.GetNotifications() {
-		found = found || n.GetCarrierBotId() == second.GetBot().GetId() && n.GetCarrierBecause() == "bot_unauthorized"
+		found = found || n.GetCarrierBotId() == second && n.GetCarrierBecause() == "bot_unauthorized"
 	}
 	if !found {
 		t.Errorf("no notification names its carrier: %v", told)
