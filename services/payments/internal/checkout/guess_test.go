@@ -26,6 +26,7 @@ func (s *shop) serve(key string) *httptest.ResponseRecorder {
 func TestPage_tenThousandGuesses(t *testing.T) {
 	s := open(t, nil)
 	sale := s.sale(nil)
+	s.awaitListener() // which asks once, too
 	before := s.queries.n.Load()
 	pages, codes := map[string]bool{}, map[int]int{}
 	for i := range 10_000 {
