@@ -349,3 +349,43 @@ func TestNew_refusesBadConfig(t *testing.T) {
 		}
 	}
 }
+
+// What commits within Space is read together, and after a rest at once.
+func TestFollow_spaceBetweenReads(t *testing.T) {
+	const space = 300 * time.Millisecond
+	f := listening(t, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	reads, rows, ended := make(chan time.Time, 100), make(chan event, 100), make(chan error, 1)
+	read := reader(f.pool, "")
+	go func() {
+		ended <- eventlog.Follow(ctx, f.log, eventlog.Feed[event]{Batch: 100, Space: space,
+			Read: func(ctx context.Context, after eventlog.Cursor, limit int) ([]event, eventlog.Cursor, error) {
+				reads <- time.Now()
+				return read(ctx, after, limit)
+			},
+			Deliver: func(_ context.Context, all []event) error {
+				for _, e := range all {
+					rows <- e
+				}
+				return nil
+			}})
+	}()
+	last := <-reads
+	for n := range int64(20) {
+		write(t, f, "a", n)
+	}
+	for range 20 {
+		<-rows
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow returned %v, want its context's error", err)
+	}
+	close(reads)
+	for at := range reads {
+		if gap := at.Sub(last); gap < space {
+			t.Errorf("a read came %v after the one before, want at least %v", gap, space)
+		}
+		last = at
+	}
+}

@@ -10,7 +10,7 @@ func TestThrift_liftedOnlyForWhatStaysLarge(t *testing.T) {
 	const large, small, between = thriftLift + 1, thriftLower, (thriftLift + thriftLower) / 2
 	th := thrift{}
 	for i, c := range []struct {
-		live    uint64
+		bytes   uint64
 		limit   int64
 		changed bool
 	}{
@@ -22,8 +22,8 @@ func TestThrift_liftedOnlyForWhatStaysLarge(t *testing.T) {
 		{between, math.MaxInt64, false}, // it must not go to and fro
 		{small, thriftLimit, true}, {between, thriftLimit, false},
 	} {
-		if limit, changed := th.see(c.live); limit != c.limit || changed != c.changed {
-			t.Errorf("look %d at %d bytes: limit %d, changed %v; want %d, %v", i, c.live, limit, changed, c.limit, c.changed)
+		if limit, changed := th.see(c.bytes); limit != c.limit || changed != c.changed {
+			t.Errorf("look %d at %d bytes: limit %d, changed %v; want %d, %v", i, c.bytes, limit, changed, c.limit, c.changed)
 		}
 	}
 }
@@ -45,4 +45,35 @@ func TestThrift_givesTheLimitBack(t *testing.T) {
 	if got := debug.SetMemoryLimit(-1); got != before {
 		t.Errorf("the limit is %d though GOMEMLIMIT says what is wanted", got)
 	}
+}
+
+// Stacks are no garbage: a process with many goroutines and little else must not be held to the limit.
+func TestThrift_seesStacks(t *testing.T) {
+	const goroutines, frames = 64, 128
+	deep, leave := make(chan struct{}), make(chan struct{})
+	for range goroutines {
+		go descend(frames, deep, leave)
+	}
+	for range goroutines {
+		<-deep
+	}
+	if got, want := newInUse().read(), uint64(goroutines*frames*frame); got < want {
+		t.Errorf("%d bytes in use, the stacks alone have %d", got, want)
+	}
+	close(leave)
+}
+
+const frame = 1 << 10
+
+// descend waits at the bottom of so many frames.
+func descend(frames int, deep chan<- struct{}, leave <-chan struct{}) (sum byte) {
+	var room [frame]byte
+	room[frames] = byte(frames)
+	if frames > 0 {
+		sum = descend(frames-1, deep, leave)
+	} else {
+		deep <- struct{}{}
+		<-leave
+	}
+	return sum + room[frames]
 }

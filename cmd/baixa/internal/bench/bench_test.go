@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -121,5 +123,25 @@ func TestFlow_smallWaveIsRight(t *testing.T) {
 	}
 	if r.Value <= 0 || r.Details["calls_per_sale"] != 1.0 {
 		t.Errorf("%v sales a second with %v calls each", r.Value, r.Details["calls_per_sale"])
+	}
+}
+
+// The stages of a sale are those between its payment and its message, so together they are what it took.
+func TestLatency_stagesAreTheWhole(t *testing.T) {
+	b := latency()
+	r, err := Run(t.Context(), b, Options{Rounds: 1, Seconds: 1, Rate: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for i, name := range stages {
+		took, ok := r.Details[fmt.Sprintf("stage_%d_%s_ms", i+1, name)].(float64)
+		if !ok {
+			t.Errorf("nothing is told of the stage %s", name)
+		}
+		sum += took
+	}
+	if math.Abs(sum-r.Value) > r.Value/100+0.1 {
+		t.Errorf("the stages of one sale took %v ms, and the sale %v", sum, r.Value)
 	}
 }

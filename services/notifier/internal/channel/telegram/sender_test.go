@@ -286,3 +286,30 @@ func BenchmarkSender(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
 	b.ReportMetric(float64(b.N)/recorded.Seconds(), "recorded/s")
 }
+
+// What was just queued waits for nobody unless the sender is busy; looks for what may have become due come together.
+func TestSender_pauseBetweenClaims(t *testing.T) {
+	for name, c := range map[string]struct {
+		space        time.Duration
+		underWay     int
+		fresh, ended bool
+		want         time.Duration
+	}{
+		"queued, idle":                           {fresh: true},
+		"queued while another is on its way":     {fresh: true, underWay: 1},
+		"queued and ended":                       {fresh: true, ended: true, underWay: 1},
+		"ended":                                  {ended: true, want: lookSpace},
+		"what a claim left":                      {underWay: 1, want: lookSpace},
+		"a foreseen moment":                      {},
+		"busy, queued":                           {space: 40 * time.Millisecond, underWay: 30, fresh: true, want: 40 * time.Millisecond},
+		"was busy, and all have arrived, queued": {space: 40 * time.Millisecond, fresh: true},
+	} {
+		s := &Sender{space: c.space, slots: make(chan struct{}, 64)}
+		for range c.underWay {
+			s.slots <- struct{}{}
+		}
+		if got := s.pause(c.fresh, c.ended); got != c.want {
+			t.Errorf("%s: the next claim comes %v after the last, want %v", name, got, c.want)
+		}
+	}
+}
