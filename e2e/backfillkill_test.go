@@ -35,7 +35,7 @@ func TestBackfill_goesOnAfterKills(t *testing.T) {
 		done := fmt.Sprintf("Pronto: %d de %d consultadas, %d mudaram de situação, 0 sem resposta", total, total, total)
 		deployment.Eventually(t, lease+retried, "it goes on to its end", func() bool { return strings.Contains(running.Output(), done) }, running.Output)
 		for _, s := range sales {
-			s.awaitSettled(t, lease+retried)
+			s.awaitToldThroughKills(t)
 		}
 		shop.checkStatistics(t, total)
 		shop.prove(t)

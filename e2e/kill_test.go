@@ -135,26 +135,8 @@ func (k *killing) judge(t *testing.T) {
 	t.Helper()
 	unsure := 0
 	for _, s := range k.paid {
-		deployment.Eventually(t, 4*time.Minute, fmt.Sprintf("sale %s at %s is paid and its message has come to an end", s.id, s.provider), func() bool {
-			p := s.get(t)
-			m := p.GetFulfilment().GetMessage()
-			return p.GetStatus() == isPaid && (m == "sent" || m == "maybe_sent")
-		}, func() string { return fmt.Sprint(s.get(t)) + s.history(t) })
-		n := len(k.shop.d.World().Messages(s.chat))
-		switch m := s.get(t).GetFulfilment().GetMessage(); {
-		case m == "maybe_sent" && n <= 1:
+		if !s.awaitToldThroughKills(t) {
 			unsure++
-		case m == "maybe_sent" || n != 1:
-			t.Errorf("sale %s: %d messages, and the message is %q%s", s.id, n, m, s.history(t))
-		}
-		if n == 0 {
-			continue // maybe sent, and it was not: the owner is told, and the story says so
-		}
-		s.openAgain(t)
-		deployment.Eventually(t, lease+deployment.Within, "the Purchase is sent", func() bool { return s.get(t).GetFulfilment().GetPurchase() == "sent" },
-			func() string { return fmt.Sprint(s.get(t).GetFulfilment(), s.delivery(t)) + s.history(t) })
-		if c := s.purchases(t); len(c) != 1 {
-			t.Errorf("sale %s: Meta counted %d Purchases", s.id, len(c))
 		}
 	}
 	for _, s := range k.paid { // what a killed process had done and not written down is done again, and changes nothing
@@ -173,4 +155,30 @@ func (k *killing) judge(t *testing.T) {
 		t.Errorf("only %d sales were paid: the test proves little", len(k.paid))
 	}
 	t.Logf("%d paid, of them %d maybe told; %d unpaid", len(k.paid), unsure, len(k.unpaid))
+}
+
+// awaitToldThroughKills waits until a sale whose services were killed meanwhile is paid and its message has come to an end: sent once, or, when a
+// kill cut it short, maybe sent and never twice, which is false. Whoever was told opens the page, and Meta counts one Purchase.
+func (s *sale) awaitToldThroughKills(t *testing.T) (sure bool) {
+	t.Helper()
+	deployment.Eventually(t, 4*time.Minute, fmt.Sprintf("sale %s at %s is paid and its message has come to an end", s.id, s.provider), func() bool {
+		p := s.get(t)
+		m := p.GetFulfilment().GetMessage()
+		return p.GetStatus() == isPaid && (m == "sent" || m == "maybe_sent")
+	}, func() string { return fmt.Sprint(s.get(t)) + s.history(t) })
+	n := len(s.shop.d.World().Messages(s.chat))
+	m := s.get(t).GetFulfilment().GetMessage()
+	if n > 1 || m == "sent" && n != 1 {
+		t.Errorf("sale %s: %d messages, and the message is %q%s", s.id, n, m, s.history(t))
+	}
+	if n == 0 { // maybe sent, and it was not: the owner is told, and the story says so
+		return false
+	}
+	s.openAgain(t)
+	deployment.Eventually(t, lease+deployment.Within, "the Purchase is sent", func() bool { return s.get(t).GetFulfilment().GetPurchase() == "sent" },
+		func() string { return fmt.Sprint(s.get(t).GetFulfilment(), s.delivery(t)) + s.history(t) })
+	if c := s.purchases(t); len(c) != 1 {
+		t.Errorf("sale %s: Meta counted %d Purchases", s.id, len(c))
+	}
+	return m == "sent"
 }
