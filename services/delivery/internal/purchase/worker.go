@@ -16,7 +16,8 @@ import (
 const (
 	workTimeout = 30 * time.Second
 	workGrace   = 10 * time.Second
-	lease       = workTimeout + workGrace + 20*time.Second
+	// lease is how long what a dead process had begun stays with it; it is renewed while the work goes on.
+	lease = 10 * time.Second
 	// writeLimit is kept of a batch's time for the statement that writes its results.
 	writeLimit = 5 * time.Second
 	// pausedLook is how often a Purchase of a paused pixel is looked at: PutPixel makes them due at once, and age must be noticed.
@@ -26,6 +27,7 @@ const (
 // Queue is what the worker needs of the store.
 type Queue interface {
 	ClaimPurchases(ctx context.Context, limit int, lease time.Duration) ([]store.Claim, error)
+	RenewPurchases(ctx context.Context, claims []store.Claim, lease time.Duration) error
 	WriteResults(ctx context.Context, results []store.Result) error
 }
 
@@ -77,7 +79,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		Claim: func(ctx context.Context, limit int) ([]store.Claim, error) {
 			return w.cfg.Queue.ClaimPurchases(ctx, limit, lease)
 		},
-		Work: w.work, Batch: w.cfg.Batch, Workers: w.cfg.Batches, Wake: w.cfg.Wake, Idle: w.cfg.Poll,
+		Work: func(ctx context.Context, claims []store.Claim) error {
+			return queue.Hold(ctx, lease, func(ctx context.Context) error { return w.cfg.Queue.RenewPurchases(ctx, claims, lease) },
+				func(ctx context.Context) error { return w.work(ctx, claims) })
+		},
+		Batch: w.cfg.Batch, Workers: w.cfg.Batches, Wake: w.cfg.Wake, Idle: w.cfg.Poll,
 		Timeout: workTimeout, Grace: workGrace, Log: w.cfg.Log,
 		Due:   func(c store.Claim) time.Time { return c.DueAt },
 		Trace: func(c store.Claim) string { return c.Traceparent },

@@ -78,6 +78,27 @@ func (s *Store) ClaimPurchases(ctx context.Context, limit int, lease time.Durati
 	return out, nil
 }
 
+const renewPurchases = `
+UPDATE purchases p SET due_at = now() + make_interval(secs => $4::float8)
+FROM (
+  SELECT q.merchant_id, q.payment_id FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS r (merchant_id, payment_id, claims)
+  JOIN purchases q ON q.merchant_id = r.merchant_id AND q.payment_id = r.payment_id AND q.event = 'Purchase' AND q.state = 'queued' AND q.claims = r.claims
+  ORDER BY q.merchant_id, q.payment_id FOR NO KEY UPDATE OF q SKIP LOCKED
+) w
+WHERE p.merchant_id = w.merchant_id AND p.payment_id = w.payment_id AND p.event = 'Purchase'`
+
+// RenewPurchases holds claims for another lease; those whose results are written, or that somebody else has claimed since, stay as they are.
+func (s *Store) RenewPurchases(ctx context.Context, claims []Claim, lease time.Duration) error {
+	merchants, payments, numbers := make([]sale.MerchantID, len(claims)), make([]sale.PaymentID, len(claims)), make([]int32, len(claims))
+	for i, c := range claims {
+		merchants[i], payments[i], numbers[i] = c.Merchant, c.Payment, c.Number
+	}
+	if _, err := s.pool.Exec(ctx, renewPurchases, merchants, payments, numbers, lease.Seconds()); err != nil {
+		return fmt.Errorf("renew purchases: %w", err)
+	}
+	return nil
+}
+
 func scanClaim(row pgx.CollectableRow) (c Claim, err error) {
 	var tracking []byte
 	err = row.Scan(&c.Merchant, &c.Payment, &c.Number, &c.Attempts, &c.DueAt, &c.Now, &c.UnsureSince, &c.EventID, &c.EventTime,

@@ -221,3 +221,43 @@ func TestPixels_otherMerchants(t *testing.T) {
 		t.Errorf("merchant B sees %+v, %v; want nothing", list, err)
 	}
 }
+
+// A claim is held as long as its worker renews it, and no longer: what somebody else claimed or what has a result stays as it is.
+func TestRenewPurchases_holdsOwnClaimsAlone(t *testing.T) {
+	r := newRig(t)
+	r.putPixel(merchantA, sale.BotID{}, "100001")
+	for range 2 {
+		is := draft()
+		r.issue(is)
+		r.open(is)
+	}
+	lost := r.claim(2, 0)
+	renew := func(claims []store.Claim) {
+		t.Helper()
+		if err := r.RenewPurchases(r.ctx, claims, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew(lost) // nobody has taken them yet
+	if got := r.claim(2, time.Minute); len(got) != 0 {
+		t.Fatalf("%d of two renewed claims were taken over", len(got))
+	}
+	r.exec(`UPDATE purchases SET due_at = now() - interval '1 second'`) // the lease is over
+	mine := r.claim(2, 0)
+	if len(mine) != 2 {
+		t.Fatalf("%d were taken over, want 2", len(mine))
+	}
+	renew(lost)
+	if got := r.claim(2, 0); len(got) != 2 {
+		t.Errorf("a worker that was overtaken holds %d of them", 2-len(got))
+	}
+	done := r.claim(2, time.Minute)
+	if len(done) != 2 {
+		t.Fatalf("%d are due, want 2", len(done))
+	}
+	r.write(store.Result{Claim: &done[0], State: store.Sent, Asked: true})
+	renew(done)
+	if got := r.claim(2, time.Minute); len(got) != 0 {
+		t.Errorf("%d are due: one was sent, the other is held", len(got))
+	}
+}

@@ -34,7 +34,9 @@ const (
 	perBot     = 4
 	stepCalls  = 2
 	stepTime   = 4 * callTimeout
-	lease      = 2 * time.Minute // longer than a step and the grace of a stop
+	// lease is how long an access that a dead process had begun stays with it; it is renewed while a step goes on, and a step whose lease
+	// is lost makes no further call.
+	lease = 12 * time.Second
 )
 
 // Config says how to work. Store and Sealer must be set; zero values of the others mean the defaults.
@@ -137,7 +139,10 @@ func (k *Keeper) work(ctx context.Context, rows []store.Access) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(rows))
 	for i, a := range rows {
-		all.Go(func() { errs[i] = k.step(ctx, a) })
+		all.Go(func() {
+			errs[i] = queue.Hold(ctx, lease, func(ctx context.Context) error { return k.cfg.Store.RenewAccess(ctx, a, lease) },
+				func(ctx context.Context) error { return k.step(ctx, a) })
+		})
 	}
 	all.Wait()
 	return errors.Join(errs...)

@@ -219,6 +219,40 @@ func TestKeeper_diesBetweenAnyTwoSteps(t *testing.T) {
 	d.joined(renewal)
 }
 
+// An access is held as long as its step renews it: nobody else claims it. One that changed since is not held.
+func TestStore_renewsAnAccess(t *testing.T) {
+	d := newDesk(t)
+	a := d.grant(buyer, 1, "days")
+	pace := store.AccessPace{Interval: time.Millisecond, Calls: 1, PerBot: 4}
+	claim := func() []store.Access {
+		t.Helper()
+		rows, err := d.store.ClaimAccesses(t.Context(), 10, pace, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	lost := claim()
+	if len(lost) != 1 {
+		t.Fatalf("%d claimed, want 1", len(lost))
+	}
+	if err := d.store.RenewAccess(t.Context(), lost[0], time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if rows := claim(); len(rows) != 0 {
+		t.Error("a renewed access was taken over")
+	}
+	if _, err := d.store.CancelAccess(t.Context(), a, "refunded"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.RenewAccess(t.Context(), lost[0], time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if rows := claim(); len(rows) != 1 {
+		t.Error("who was overtaken by a refund holds the access")
+	}
+}
+
 // A link that was made while the money went back is closed at once: nobody was ever given it.
 func TestKeeper_overtakenByARefund(t *testing.T) {
 	d := newDesk(t)

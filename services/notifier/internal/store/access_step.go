@@ -42,6 +42,18 @@ UPDATE accesses a SET lease_until = now() + make_interval(secs => $3::float8), v
 FROM picked p WHERE a.merchant_id = p.merchant_id AND a.id = p.id
 RETURNING ` + accessColumns + `, p.missing, p.refused`
 
+const renewAccessSQL = `
+UPDATE accesses SET lease_until = now() + make_interval(secs => $4::float8)
+WHERE merchant_id = $1 AND id = $2 AND version = $3 AND lease_until > '-infinity'`
+
+// RenewAccess holds a claimed access for another lease; one that changed since it was claimed stays as it is.
+func (s *Store) RenewAccess(ctx context.Context, a Access, lease time.Duration) error {
+	if _, err := s.pool.Exec(ctx, renewAccessSQL, a.MerchantID, a.ID, a.Version, lease.Seconds()); err != nil {
+		return fmt.Errorf("renew access %s: %w", a.ID, err)
+	}
+	return nil
+}
+
 // ClaimAccesses leases up to limit accesses about which something is to be done, shared out between the bots.
 func (s *Store) ClaimAccesses(ctx context.Context, limit int, p AccessPace, lease time.Duration) ([]Access, error) {
 	rows, err := s.pool.Query(ctx, claimAccessesSQL, limit, p.PerBot, lease.Seconds(), p.Interval.Seconds()*float64(p.Calls))
