@@ -112,8 +112,12 @@ func (p *page) providers(lines []*paymentsv1.ProviderLine) {
 func (p *page) schedules(lines []*paymentsv1.ScheduleLine) {
 	var rows [][]string
 	for _, l := range lines {
-		rows = append(rows, []string{l.GetName(), l.GetCadence(), p.moment(l.GetLastRunAt()), p.moment(l.GetNextRunAt()), count(l.GetDue()),
-			count(l.GetWaiting()), count(l.GetFailing())})
+		about := ""
+		if l.GetAbout() {
+			about = "~"
+		}
+		rows = append(rows, []string{l.GetName(), l.GetCadence(), p.moment(l.GetLastRunAt()), p.moment(l.GetNextRunAt()), about + count(l.GetDue()),
+			about + count(l.GetWaiting()), about + count(l.GetFailing())})
 	}
 	p.table(p.words.schedules, p.words.schedulesHead, rows, 4, 5, 6)
 }

@@ -755,9 +755,11 @@ type ScheduleLine struct {
 	// When the next row is due. Absent when none waits.
 	NextRunAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_run_at,json=nextRunAt,proto3" json:"next_run_at,omitempty"`
 	// Rows due now, rows waiting for later, rows that failed at least once.
-	Due           int64 `protobuf:"varint,5,opt,name=due,proto3" json:"due,omitempty"`
-	Waiting       int64 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	Failing       int64 `protobuf:"varint,7,opt,name=failing,proto3" json:"failing,omitempty"`
+	Due     int64 `protobuf:"varint,5,opt,name=due,proto3" json:"due,omitempty"`
+	Waiting int64 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Failing int64 `protobuf:"varint,7,opt,name=failing,proto3" json:"failing,omitempty"`
+	// The rows are many and were estimated, in two digits.
+	About         bool `protobuf:"varint,8,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -839,6 +841,13 @@ func (x *ScheduleLine) GetFailing() int64 {
 		return x.Failing
 	}
 	return 0
+}
+
+func (x *ScheduleLine) GetAbout() bool {
+	if x != nil {
+		return x.About
+	}
+	return false
 }
 
 // AccountLine is one account's health.
@@ -1021,7 +1030,7 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\rlastWebhookAt\x12\x1e\n" +
 	"\n" +
 	"unanswered\x18\v \x01(\x03R\n" +
-	"unanswered\"\xfa\x01\n" +
+	"unanswered\"\x90\x02\n" +
 	"\fScheduleLine\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\acadence\x18\x02 \x01(\tR\acadence\x12:\n" +
@@ -1029,7 +1038,8 @@ const file_baixa_payments_v1_statistics_proto_rawDesc = "" +
 	"\vnext_run_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextRunAt\x12\x10\n" +
 	"\x03due\x18\x05 \x01(\x03R\x03due\x12\x18\n" +
 	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\x18\n" +
-	"\afailing\x18\a \x01(\x03R\afailing\"\x94\x02\n" +
+	"\afailing\x18\a \x01(\x03R\afailing\x12\x14\n" +
+	"\x05about\x18\b \x01(\bR\x05about\"\x94\x02\n" +
 	"\vAccountLine\x12\x1d\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x1a\n" +

@@ -27,14 +27,14 @@ var kindsOf = []struct {
 }{
 	{"deliver", runDeliver, []string{"deliver"}},
 	{"notify", runOwner, []string{"owner"}},
-	{"links", runToken, []string{"revoke", "restore"}},
+	{"links", runToken, []string{"revoke", "restore", "resend", "group"}},
 }
 
 // schedules lists the work that runs by itself.
 func (r *report) schedules() {
 	for _, q := range r.Looks {
 		line := &paymentsv1.ScheduleLine{Name: "poll " + q.Provider, Cadence: seconds(payment.DefaultPolicy(q.Provider).YoungEvery),
-			Due: q.Due, Waiting: q.Waiting, Failing: q.Failing, NextRunAt: stamp(q.NextAt)}
+			Due: q.Due, Waiting: q.Waiting, Failing: q.Failing, NextRunAt: stamp(q.NextAt), About: q.About}
 		for _, p := range r.Providers {
 			if p.Provider == q.Provider {
 				line.LastRunAt = stamp(p.LastPollAt)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ var pending = flag.String("pending", "2000,20000", "how many pending sales TestS
 const fillPending = `
 INSERT INTO payments.payments (merchant_id, id, bot_id, account_id, provider, state, amount_centavos, sale_key, charge_id, charge_hash,
     charge_reference, external_id, request_hash, product_name, created_at, last_outcome, facts)
-SELECT $1, md5('sale' || n)::uuid, $2, CASE WHEN n % 2 = 0 THEN $3::uuid ELSE md5('account' || n % 100)::uuid END, 'atomopay', 'pending', 1990,
+SELECT $1, overlay(md5('sale' || n) PLACING lpad(to_hex((extract(epoch FROM $4::timestamptz - n * interval '1 second') * 1000)::bigint), 12, '0') FROM 1)::uuid, $2, CASE WHEN n % 2 = 0 THEN $3::uuid ELSE md5('account' || n % 100)::uuid END, 'atomopay', 'pending', 1990,
     'key' || n, 'id' || n, 'hash' || n, 'ref' || n, 'ext' || n, '', 'x', $4::timestamptz - n * interval '1 second', 'status', '{}'
 FROM generate_series($5::int, $6::int) n`
 
@@ -38,8 +40,8 @@ func TestScaling(t *testing.T) {
 		ms     float64
 	}
 	hot := []string{"claim 100 looks", "accounts that have one due", "lock 100 sales", "write 100 looks", "find the sale of a webhook"}
-	cold := []string{"doctor: sum the looks", "sales that an outage of an hour touched"}
-	costs := map[string][]cost{}
+	cold := []string{"doctor: count the looks", "sales that an outage of an hour touched"}
+	costs, answers := map[string][]cost{}, map[string][]string{}
 	var head []string
 	for _, text := range strings.Split(*pending, ",") {
 		n, err := strconv.Atoi(text)
@@ -72,7 +74,7 @@ func TestScaling(t *testing.T) {
 			hot[2]:  {lockSales, lock.args},
 			hot[3]:  {setLooks, set.args},
 			hot[4]:  {matchHints, []any{[]int{1}, []string{"atomopay"}, []string{""}, []payment.AccountID{b.one.account}, []payment.MerchantID{b.one.merchant}, x, []string{""}, []string{""}}},
-			cold[0]: {lookQueues, []any{nil, b.now, []string{}, []time.Time{}, []payment.ID{}, b.now, payment.ID{}}},
+			cold[0]: {lookQueues, []any{nil, b.now, []string{}, []time.Time{}, []payment.ID{}, b.now, payment.ID{}, []payment.AccountID(nil)}},
 			cold[1]: {countTouched, []any{b.one.merchant, b.now.Add(-2 * time.Hour), b.now.Add(-time.Hour), "", nil}},
 		} {
 			best := cost{}
@@ -84,7 +86,22 @@ func TestScaling(t *testing.T) {
 				}
 			}
 			costs[name] = append(costs[name], best)
+			if name == hot[0] {
+				t.Logf("%d pending: %s:\n%s", n, name, b.plan(s.sql, s.args...))
+			}
 			t.Logf("%d pending: %s: %d blocks, %.2f ms", n, name, best.blocks, best.ms)
+		}
+		for name, scope := range map[string]Scope{"doctor": {Now: b.now}, "doctor, of one merchant": {Merchant: &b.one.merchant, Now: b.now}} {
+			took, total := diagnose(b, scope), time.Duration(0)
+			for _, d := range took {
+				total += d
+			}
+			t.Logf("%d pending: %s, all statements: %v, %v", n, name, total.Round(time.Millisecond), took)
+			answers[name+", all statements"] = append(answers[name+", all statements"], fmt.Sprintf("%d ms", total.Milliseconds()))
+			answers[name+", the looks"] = append(answers[name+", the looks"], fmt.Sprintf("%d ms", took["looks"].Milliseconds()))
+			if total > time.Second {
+				t.Errorf("%d pending: %s takes %v: %v", n, name, total, took)
+			}
 		}
 		var payments, looks string
 		if err := b.pool.QueryRow(t.Context(), `SELECT pg_size_pretty(pg_total_relation_size('payments')), pg_size_pretty(pg_total_relation_size('looks'))`).Scan(&payments, &looks); err != nil {
@@ -99,6 +116,9 @@ func TestScaling(t *testing.T) {
 			cells = append(cells, fmt.Sprintf("%d blocks, %.2f ms", c.blocks, c.ms))
 		}
 		t.Logf("| %s | %s |", name, strings.Join(cells, " | "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		t.Logf("| %s | %s |", name, strings.Join(answers[name], " | "))
 	}
 	for _, name := range hot {
 		first, last := costs[name][0].blocks, costs[name][len(costs[name])-1].blocks
@@ -134,6 +154,25 @@ func (b *bench) fill(n int) {
 		b.exec(i.Definition)
 	}
 	b.exec(`VACUUM (ANALYZE) payments.payments, payments.looks`)
+}
+
+// plan is how a statement runs, as PostgreSQL explains it; what it did is undone.
+func (b *bench) plan(sql string, args ...any) string {
+	b.t.Helper()
+	tx, err := b.pool.Begin(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(b.t.Context()) }()
+	rows, err := tx.Query(b.t.Context(), `EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) `+sql, args...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // cost runs a statement as a prepared one is, undoes it, and returns the blocks it touched and how long it took.

@@ -3,42 +3,7 @@ package store
 import (
 	"context"
 	"time"
-
-	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
-
-// LookQueue is the schedule of one provider's looks.
-type LookQueue struct {
-	Provider     string
-	Due, Waiting int64
-	// Failing looks got no answer the last time, Unanswered at least three times in a row.
-	Failing, Unanswered int64
-	// Overdue are due for longer than the limit given, and were recorded before that: what was imported a moment ago is not late.
-	Overdue int64
-	NextAt  *time.Time
-}
-
-const lookQueues = `
-SELECT l.provider, count(*) FILTER (WHERE l.due_at <= $2), count(*) FILTER (WHERE l.due_at > $2),
-       count(*) FILTER (WHERE l.unanswered > 0), count(*) FILTER (WHERE l.unanswered >= 3),
-       count(*) FILTER (WHERE l.due_at < COALESCE(c.before, $6) AND l.payment_id < COALESCE(c.made_before, $7)
-                          AND (l.leased_until IS NULL OR l.leased_until <= $2)),
-       min(l.due_at)
-FROM looks l LEFT JOIN unnest($3::text[], $4::timestamptz[], $5::uuid[]) AS c (provider, before, made_before) ON c.provider = l.provider
-WHERE $1::uuid IS NULL OR l.merchant_id = $1
-GROUP BY l.provider ORDER BY l.provider`
-
-// LookQueues sums the schedule by provider. A look is overdue beyond late of its provider, or beyond otherwise when late does not
-// name it.
-func (s *Store) LookQueues(ctx context.Context, c Scope, late map[string]time.Duration, otherwise time.Duration) ([]LookQueue, error) {
-	names, before, made := make([]string, 0, len(late)), make([]time.Time, 0, len(late)), make([]payment.ID, 0, len(late))
-	for name, d := range late {
-		at := c.Now.Add(-d)
-		names, before, made = append(names, name), append(before, at), append(made, since(at))
-	}
-	rest := c.Now.Add(-otherwise)
-	return report[LookQueue](ctx, s, "sum looks", lookQueues, c.Merchant, c.Now, names, before, made, rest, since(rest))
-}
 
 // EffectQueue is one kind of work that decisions ordered.
 type EffectQueue struct {
