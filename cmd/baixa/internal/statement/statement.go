@@ -1,12 +1,11 @@
 // Package statement reads what a provider or a bank exports of an account: CSV in any of the usual shapes. It finds out the encoding (UTF-8
-// with or without a mark, Windows-1252), the separator (; , or tab) and the columns by their names in Portuguese or English.
+// with or without a mark, UTF-16 with one, Windows-1252), the separator (; , tab, or what Excel's sep= says) and the columns by their names in Portuguese or English.
 //
 // It refuses to guess a value: what cannot be what its column should hold is a problem with line and column, and the value is not repeated,
 // for it may be somebody's data.
 package statement
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/baixapay/baixa/internal/money"
 )
@@ -100,6 +98,9 @@ var words = map[string]Status{"paid": Paid, "pago": Paid, "paga": Paid, "approve
 	"estornado": Refunded, "estornada": Refunded, "reembolsado": Refunded, "reembolsada": Refunded, "devolvido": Refunded, "chargeback": Refunded,
 	"chargedback": Refunded}
 
+// most is the largest file that is read.
+const most = 256 << 20
+
 // Options say what cannot be found out.
 type Options struct {
 	// Columns maps "id", "amount", "status" or "at" to a column's name in the file, before what is found by itself.
@@ -110,14 +111,28 @@ type Options struct {
 
 // Read reads a whole statement. Lines and problems come in the file's order; err means that the file is none.
 func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) {
-	raw, err := io.ReadAll(io.LimitReader(r, 256<<20))
+	raw, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	text := decode(raw)
-	first, _, _ := strings.Cut(text, "\n")
+	if len(raw) > most {
+		return nil, nil, fileError("o arquivo tem mais de 256 MB: divida-o por datas", "the file has more than 256 MB: split it by dates")
+	}
+	text, err := decode(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	comma, skip := announced(text)
+	text = text[skip:]
+	if first, _, _ := strings.Cut(text, "\n"); comma == 0 {
+		comma = separator(first)
+	}
+	above := 0 // lines of the file that are none of the table
+	if skip > 0 {
+		above = 1
+	}
 	c := csv.NewReader(strings.NewReader(text))
-	c.Comma, c.FieldsPerRecord, c.LazyQuotes = separator(first), -1, true
+	c.Comma, c.FieldsPerRecord, c.LazyQuotes = comma, -1, true
 	header, err := c.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, nil, fileError("linha 1: esperava um cabeçalho com os nomes das colunas, e o arquivo está vazio", "line 1: expected a header with the columns' names, found an empty file")
@@ -136,13 +151,14 @@ func Read(r io.Reader, o Options) (lines []Line, problems []Problem, err error) 
 		}
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
-			problems = append(problems, Problem{parse.StartLine, "", Text{"esperava CSV: " + parse.Err.Error(), "expected CSV: " + parse.Err.Error()}})
+			problems = append(problems, Problem{parse.StartLine + above, "", Text{"esperava CSV: " + parse.Err.Error(), "expected CSV: " + parse.Err.Error()}})
 			continue
 		}
 		if err != nil {
 			return lines, problems, err
 		}
 		n, _ := c.FieldPos(0)
+		n += above
 		if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
 			continue
 		}
@@ -168,11 +184,20 @@ func read(n int, header, fields []string, columns map[string][]int, o Options) (
 		return "", ""
 	}
 	for _, i := range columns["id"] {
-		if id := strings.TrimSpace(fields[i]); id != "" && !slices.Contains(l.IDs, id) {
+		id := strings.TrimSpace(fields[i])
+		if m := kept.FindStringSubmatch(id); m != nil {
+			id = m[1]
+		}
+		if rounded.MatchString(id) {
+			bad = append(bad, Problem{n, strings.TrimSpace(header[i]), Text{"esperava o id inteiro, e a planilha o arredondou (1,23E+15): exporte de novo sem abrir no Excel, ou com a coluna como texto",
+				"expected the whole id, and the spreadsheet rounded it (1.23E+15): export again without opening it in Excel, or with the column as text"}})
+			continue
+		}
+		if id != "" && !slices.Contains(l.IDs, id) {
 			l.IDs = append(l.IDs, id)
 		}
 	}
-	if len(l.IDs) == 0 {
+	if len(l.IDs) == 0 && len(bad) == 0 {
 		bad = append(bad, Problem{n, strings.TrimSpace(header[columns["id"][0]]), Text{"esperava o id da cobrança, e está vazio", "expected the charge's id, found nothing"}})
 	}
 	if text, column := get("amount"); text != "" {
@@ -266,29 +291,18 @@ func separator(header string) rune {
 	return best
 }
 
-// decode is the file's text. What is no UTF-8 is Windows-1252, of which ISO-8859-1 is the part that texts use.
-func decode(raw []byte) string {
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	if utf8.Valid(raw) {
-		return string(raw)
-	}
-	const high = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
-	table := []rune(high)
-	var b strings.Builder
-	for _, c := range raw {
-		if c >= 0x80 && c < 0xa0 {
-			b.WriteRune(table[c-0x80])
-		} else {
-			b.WriteRune(rune(c))
-		}
-	}
-	return b.String()
-}
-
 var accents = strings.NewReplacer("á", "a", "à", "a", "ã", "a", "â", "a", "é", "e", "ê", "e", "í", "i", "ó", "o", "õ", "o", "ô", "o", "ú", "u", "ü", "u", "ç", "c")
 
 // plain is a name without case, accents and surrounding space.
-func plain(text string) string { return accents.Replace(strings.ToLower(strings.TrimSpace(text))) }
+func plain(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) { // an accent that is a character of its own, as macOS writes it
+			return -1
+		}
+		return r
+	}, text)
+	return accents.Replace(strings.ToLower(strings.TrimSpace(text)))
+}
 
 func parseTime(text string) (time.Time, bool) {
 	brasilia := time.FixedZone("-03", -3*3600)
@@ -301,9 +315,12 @@ func parseTime(text string) (time.Time, bool) {
 	return t, err == nil
 }
 
+// spaces are those that spreadsheets put between a currency and its number.
+var spaces = strings.NewReplacer("\u00a0", " ", "\u202f", " ")
+
 // parseAmount reads reais with a decimal comma or point and thousands of the other kind.
 func parseAmount(text string, centavos bool) (money.Amount, bool) {
-	text = strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(text, "\u00a0", " "), "R$"))
+	text = strings.TrimSpace(strings.TrimPrefix(spaces.Replace(text), "R$"))
 	if centavos {
 		a, err := money.ParseReais(text)
 		return a / 100, err == nil && a > 0 && !strings.ContainsAny(text, ".,")

@@ -1,9 +1,11 @@
 package statement
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,6 +38,54 @@ func TestRead_shapes(t *testing.T) {
 		}
 		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// What Excel makes of a statement: UTF-16 with its mark, a first line for itself, old line ends, ids kept as texts, spaces that do not break,
+// accents of their own.
+func TestRead_spreadsheets(t *testing.T) {
+	plainText := "id\tvalor\tsituação\n0123\tR$\u00a01.234,56\tpago\n"
+	wide := func(mark string, high, low int) string {
+		out := []byte(mark)
+		for _, u := range utf16.Encode([]rune(plainText)) {
+			pair := [2]byte{}
+			pair[high], pair[low] = byte(u>>8), byte(u)
+			out = append(out, pair[:]...)
+		}
+		return string(out)
+	}
+	for name, c := range map[string]struct {
+		text string
+		line int
+	}{
+		"UTF-16, little end first": {wide("\xff\xfe", 1, 0), 2},
+		"UTF-16, big end first":    {wide("\xfe\xff", 0, 1), 2},
+		"sep=":                     {"sep=;\r\nid;valor;status\r\n0123;1.234,56;pago\r\n", 3},
+		"sep= of a bar, quoted":    {"\"sep=|\"\nid|valor|status\n0123|1234,56|pago\n", 3},
+		"carriage returns alone":   {"id;valor;status\r0123;1234,56;pago\r", 2},
+		"an id kept as a text":     {"id;valor;status\n=\"0123\";R$\u202f1.234,56;pago\n", 2},
+		"accents of their own":     {"Co\u0301digo;Valor;Situac\u0327a\u0303o\n0123;1.234,56;Conclui\u0301da\n", 2},
+	} {
+		got, problems, err := Read(strings.NewReader(c.text), Options{})
+		if err != nil || problems != nil || len(got) != 1 || got[0].IDs[0] != "0123" || *got[0].Amount != 123456 || got[0].Status != Paid || got[0].Number != c.line {
+			t.Errorf("%s: %+v %v %v", name, got, problems, err)
+		}
+	}
+	_, problems, err := Read(strings.NewReader("sep=;\nid;valor\n1,23457E+15;10,00\nok;x\n"), Options{})
+	if err != nil || len(problems) != 2 || problems[0].Line != 3 || !strings.Contains(problems[0].Error(), "rounded") || problems[1].Error()[:22] != "line 4, column valor: " {
+		t.Errorf("a rounded id: %v %v", problems, err)
+	}
+}
+
+// What is no CSV is named, and what to do is said in both languages.
+func TestRead_otherFiles(t *testing.T) {
+	for text, want := range map[string]string{"PK\x03\x04\x14\x00": "xlsx", "\xd0\xcf\x11\xe0\xa1": "xls", "%PDF-1.7\n": "PDF", "OFXHEADER:100\n": "OFX", "<?xml version=": "XML",
+		"<!doctype html>": "HTML", "i\x00d\x00;\x00v\x00": "binary"} {
+		_, _, err := Read(strings.NewReader(text), Options{})
+		var file *FileError
+		if !errors.As(err, &file) || !strings.Contains(file.EN, want) || !strings.Contains(file.PT, "salve como CSV") || !strings.Contains(file.EN, "as CSV") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
@@ -84,6 +134,8 @@ func TestRead_whatIsNoStatement(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("id;valor\nabc;1,00\n"))
+	f.Add([]byte("sep=;\r\nid;valor\r\n=\"1\";1,00\r\n"))
+	f.Add([]byte("\xff\xfei\x00d\x00\n\x00a\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		lines, _, _ := Read(strings.NewReader(string(raw)), Options{})
 		for _, l := range lines {
