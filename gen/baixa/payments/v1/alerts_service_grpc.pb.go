@@ -32,8 +32,9 @@ const (
 //
 // Kinds: "sale_paid", "needs_review", "money_back" (refund, chargeback, dispute), "buyer_unreachable" (a paid sale's message does not
 // arrive or may not have), "link_undeliverable" (a paid sale has no link, or a link with nothing behind it), "purchase_failed" (Meta
-// refused the Purchase, a pixel is paused or missing), "provider_silent", "credential_refused", "webhooks_silent" and "digest". The first of a kind is sent at once; those that
-// follow within half a minute are told together in one message.
+// refused the Purchase, a pixel is paused or missing), "provider_silent" (it does not answer), "credential_refused", "webhooks_silent" (its
+// webhooks stopped against their habit; one for a provider, however many accounts) and "digest". The first of a kind is sent at once; those
+// that follow within half a minute are told together in one message.
 type AlertsServiceClient interface {
 	// GetAlertSettings returns a merchant's settings; one that has none gets them with chat_id 0. Codes: NOT_FOUND (merchant).
 	GetAlertSettings(ctx context.Context, in *GetAlertSettingsRequest, opts ...grpc.CallOption) (*GetAlertSettingsResponse, error)
@@ -91,8 +92,9 @@ func (c *alertsServiceClient) SendTestAlert(ctx context.Context, in *SendTestAle
 //
 // Kinds: "sale_paid", "needs_review", "money_back" (refund, chargeback, dispute), "buyer_unreachable" (a paid sale's message does not
 // arrive or may not have), "link_undeliverable" (a paid sale has no link, or a link with nothing behind it), "purchase_failed" (Meta
-// refused the Purchase, a pixel is paused or missing), "provider_silent", "credential_refused", "webhooks_silent" and "digest". The first of a kind is sent at once; those that
-// follow within half a minute are told together in one message.
+// refused the Purchase, a pixel is paused or missing), "provider_silent" (it does not answer), "credential_refused", "webhooks_silent" (its
+// webhooks stopped against their habit; one for a provider, however many accounts) and "digest". The first of a kind is sent at once; those
+// that follow within half a minute are told together in one message.
 type AlertsServiceServer interface {
 	// GetAlertSettings returns a merchant's settings; one that has none gets them with chat_id 0. Codes: NOT_FOUND (merchant).
 	GetAlertSettings(context.Context, *GetAlertSettingsRequest) (*GetAlertSettingsResponse, error)

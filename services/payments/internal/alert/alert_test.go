@@ -138,7 +138,7 @@ func TestCompose_whatItsWordSays(t *testing.T) {
 		{PurchaseFailed, []Item{of(payment.PixelPaused, "HTTP 400, code 190")}, "⏸️ A pixel is paused: Meta refuses its token", "bot clube: HTTP 400, code 190. Purchases wait"},
 		{PurchaseFailed, []Item{of(payment.PixelMissing, "")}, "📉 A bot sells without a pixel", "bot clube, at the sale R$ 19,90"},
 		{PurchaseFailed, []Item{of(payment.PixelMissing, ""), of(payment.PurchaseFailed, "x")}, "📉 Meta refused 2 Purchases", "bot clube, at the sale"},
-		{WebhooksSilent, []Item{of("webhooks_silent", "")}, "📪 The webhooks of Atomopay have stopped", "came by looks alone"},
+		{WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}}, "📪 The webhooks of Atomopay have stopped", "came by looks alone"},
 	} {
 		title, body := Compose(wording.English, c.kind, c.items)
 		if !strings.HasPrefix(title, c.title) || !strings.Contains(body, c.line) || strings.ContainsAny(title+body, "{}[]?") {
@@ -154,5 +154,22 @@ func TestCompose_digest(t *testing.T) {
 		"Precisam de alguém agora: 2 vendas, R$ 39,80 em risco\n\nVeja quais são: GET /v1/payments?stuck=true"
 	if diff := cmp.Diff(want, body); diff != "" || title != "📊 Resumo de 22/11/2026" {
 		t.Errorf("%q\n%s", title, diff)
+	}
+}
+
+// What a provider's silence is told as, in both languages, for one merchant's sales and for everybody's.
+func TestCompose_webhooksSilent(t *testing.T) {
+	if k, ok := Of("alert", "webhooks_silent", "x"); k != WebhooksSilent || !ok {
+		t.Fatalf("it is told as %q", k)
+	}
+	for l, want := range map[wording.Lang][]string{
+		wording.Portuguese: {"📪 Os webhooks de Atomopay pararam", "• Atomopay: as últimas 5 vendas pagas vieram só pelas consultas", "• Paradise: os webhooks pararam de chegar, e não só os seus"},
+		wording.English:    {"📪 The webhooks of Atomopay have stopped", "• Atomopay: the last 5 sales that were paid came by looks alone", "• Paradise: webhooks have stopped coming, and not only yours"},
+	} {
+		title, body := Compose(l, WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}})
+		_, two := Compose(l, WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}, {Provider: "paradise"}})
+		if title != want[0] || !strings.HasPrefix(body, want[1]+"\n") || !strings.Contains(two, want[2]) {
+			t.Errorf("%s: %s\n%s\n%s", l.Tag(), title, body, two)
+		}
 	}
 }

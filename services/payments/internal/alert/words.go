@@ -65,8 +65,9 @@ var texts = map[Kind]words{
 	WebhooksSilent: {
 		one:  wording.Sentence{PT: "📪 Os webhooks de {provider:provider} pararam", EN: "📪 The webhooks of {provider:provider} have stopped"},
 		many: wording.Sentence{PT: "📪 Webhooks que pararam", EN: "📪 Webhooks that have stopped"},
-		line: wording.Sentence{PT: "{provider:provider}: as últimas vendas pagas vieram só pelas consultas, que ficaram mais frequentes", EN: "{provider:provider}: the last sales that were paid came by looks alone, which are more frequent now"},
-		todo: wording.Sentence{PT: "Nada se perde. Confira o endereço de webhooks no painel do provedor.", EN: "Nothing is lost. Check the webhook address in the provider's panel."},
+		line: wording.Sentence{PT: "{provider:provider}: as últimas {sales:sales} pagas vieram só pelas consultas", EN: "{provider:provider}: the last {sales:sales} that were paid came by looks alone"},
+		todo: wording.Sentence{PT: "Nada se perde: as consultas ficaram mais frequentes e voltam ao normal sozinhas. Confira o endereço de webhooks no painel do provedor.",
+			EN: "Nothing is lost: looks are more frequent now and relax by themselves. Check the webhook address in the provider's panel."},
 	},
 	ProviderSilent: {
 		one:  wording.Sentence{PT: "🔕 {provider:provider} não responde", EN: "🔕 {provider:provider} does not answer"},
@@ -83,6 +84,9 @@ var texts = map[Kind]words{
 			EN: "Put new credentials (POST /v1/accounts): the sales settle right after."},
 	},
 }
+
+// everywhere is the line of a provider that notifies nobody.
+var everywhere = wording.Sentence{PT: "{provider:provider}: os webhooks pararam de chegar, e não só os seus", EN: "{provider:provider}: webhooks have stopped coming, and not only yours"}
 
 // turns are what things of a kind are called when their word says more than the kind; a title only when all in a message have that word.
 var turns = map[payment.Kind]words{
@@ -145,6 +149,9 @@ func Compose(l wording.Lang, k Kind, items []Item) (title, body string) {
 		line := w.line
 		if turn, ok := turns[payment.Kind(i.Word)]; ok {
 			line = turn.line
+		}
+		if k == WebhooksSilent && i.Sales == 0 {
+			line = everywhere
 		}
 		lines = append(lines, "• "+line.Say(l, i.values()))
 	}

@@ -52,7 +52,7 @@ func (j *jumps) take(a payment.AccountID) bool {
 // next is when and in which lane a sale is looked at next.
 func (b *book) next(p *page, policy payment.PollPolicy) (payment.Next, payment.Lane) {
 	in := p.input(b.now)
-	in.WebhookSilence, in.HintsDoubted = b.l.habit(p.sale.AccountID)
+	in.WebhookSilence, in.HintsDoubted = b.l.habit(p.sale.AccountID, p.sale.Provider)
 	n := payment.Schedule(policy, in)
 	if n.Final || n.Lane(p.sale.CreatedAt, b.now) != payment.LaneUrgent || !p.jumps(n.Why) {
 		return n, n.Lane(p.sale.CreatedAt, b.now)

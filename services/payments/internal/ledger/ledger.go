@@ -26,9 +26,9 @@ type Config struct {
 	// Policy is how a merchant's sale at an account of a provider is decided, and how often the provider is asked about it. It is
 	// called while sales are locked and must not wait for anybody. Nil means the standard policies.
 	Policy PolicyFunc
-	// Habit is what is known of an account's webhooks: whether they are silent against their habit, and whether they are doubted. Nil means
+	// Habit is what is known of the webhooks of an account of a provider: whether they are silent against their habit, and whether they are doubted. Nil means
 	// neither.
-	Habit func(payment.AccountID) (silent, doubted bool)
+	Habit func(account payment.AccountID, provider string) (silent, doubted bool)
 	// Wake is told, after the commit, which kinds of work have something to do now. Nil tells nobody; the work then waits for
 	// its own clock.
 	Wake func(Work)
@@ -58,7 +58,7 @@ type Work struct{ Looks, Deliver, Owner, Token, Webhooks bool }
 type Ledger struct {
 	pool   *pgxpool.Pool
 	policy PolicyFunc
-	habit  func(payment.AccountID) (silent, doubted bool)
+	habit  func(payment.AccountID, string) (silent, doubted bool)
 	wake   func(Work)
 	hand   Hand
 	now    func() time.Time
@@ -81,7 +81,7 @@ func New(c Config) (*Ledger, error) {
 		}
 	}
 	if l.habit == nil {
-		l.habit = func(payment.AccountID) (silent, doubted bool) { return false, false }
+		l.habit = func(payment.AccountID, string) (silent, doubted bool) { return false, false }
 	}
 	if l.wake == nil {
 		l.wake = func(Work) {}

@@ -40,7 +40,12 @@ type OwnerNews struct {
 	Status string    `json:"status"` // the sale's state, or the event's
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at"`
+	// Of webhooks that are silent: how many paid sales in a row had none, 0 when the provider notifies nobody.
+	Run int `json:"run,omitempty"`
 }
+
+// WebhooksSilent is the status of the news that a provider stopped notifying; it is about no single sale.
+const WebhooksSilent = "webhooks_silent"
 
 // TokenOrder is the payload of KindRevoke.
 type TokenOrder struct {

@@ -56,6 +56,10 @@ func (s *Server) trust(ctx context.Context, m *payment.MerchantID) ([]*paymentsv
 	if err != nil {
 		return nil, err
 	}
+	providers, err := s.Store.SilentProviders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	silent := map[payment.AccountID]*time.Time{}
 	for _, h := range habits {
 		silent[h.AccountID] = h.SilentSince
@@ -65,6 +69,9 @@ func (s *Server) trust(ctx context.Context, m *payment.MerchantID) ([]*paymentsv
 		t, err := s.trustOf(ctx, a, silent[a.AccountID], now)
 		if err != nil {
 			return nil, err
+		}
+		if at, is := providers[a.Provider]; is && t.GetSilentSince() == nil && t.GetHinted() > 0 {
+			t.SilentSince = stamp(&at) // with the whole provider
 		}
 		out = append(out, t)
 	}

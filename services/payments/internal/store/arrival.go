@@ -123,35 +123,24 @@ func (s *Store) AccountsWithArrivals(ctx context.Context, only *payment.Merchant
 	return out, nil
 }
 
-const lastArrival = `
-SELECT payment_id FROM arrivals WHERE merchant_id = $1 AND account_id = $2 AND found_at IS NOT NULL ORDER BY found_at DESC LIMIT 1`
-
 const setHabit = `
 INSERT INTO habits AS h (merchant_id, account_id, provider, silent_since, doubted, judged_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (merchant_id, account_id) DO UPDATE SET doubted = EXCLUDED.doubted, judged_at = EXCLUDED.judged_at,
     silent_since = CASE WHEN EXCLUDED.silent_since IS NULL THEN NULL ELSE COALESCE(h.silent_since, EXCLUDED.silent_since) END
 RETURNING silent_since = $6 AND silent_since IS NOT NULL`
 
-// SetHabit records what was judged. began tells that the account fell silent with this judgement, of which the owner is told in the same
-// transaction by alert, an effect of the account's newest sale.
-func (s *Store) SetHabit(ctx context.Context, tx pgx.Tx, a Account, h trust.Habit, now time.Time, alert func(Key) Effect) (began bool, err error) {
+// SetHabit records what was judged. began tells that the account fell silent with this judgement.
+func (s *Store) SetHabit(ctx context.Context, a Account, h trust.Habit, now time.Time) (began bool, err error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	var since *time.Time
 	if h.Silent {
 		since = &now
 	}
 	var is *bool
-	if err := tx.QueryRow(ctx, setHabit, a.MerchantID, a.AccountID, a.Provider, since, h.Doubted, now).Scan(&is); err != nil {
+	if err := s.pool.QueryRow(ctx, setHabit, a.MerchantID, a.AccountID, a.Provider, since, h.Doubted, now).Scan(&is); err != nil {
 		return false, fmt.Errorf("set habit: %w", err)
 	}
-	if is == nil || !*is {
-		return false, nil
-	}
-	k := Key{MerchantID: a.MerchantID}
-	if err := tx.QueryRow(ctx, lastArrival, a.MerchantID, a.AccountID).Scan(&k.PaymentID); err != nil {
-		return false, fmt.Errorf("set habit: %w", one(err))
-	}
-	return true, InsertEffects(ctx, tx, []Effect{alert(k)})
+	return is != nil && *is, nil
 }
 
 // Habit is what was judged of an account last.

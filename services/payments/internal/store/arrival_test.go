@@ -126,41 +126,75 @@ func TestArrivals_hintAndTruthInEitherOrder(t *testing.T) {
 	}
 }
 
-func TestSetHabit_tellsOnceASilence(t *testing.T) {
+func TestSetHabit_beginsOnce(t *testing.T) {
 	b := newBench(t)
-	s := b.insert(b.sale(b.one, "a"))[0]
-	k := Key{s.MerchantID, s.ID}
 	a := Account{b.one.merchant, b.one.account, "atomopay"}
-	b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1`, b.now)
-	b.must(func(ctx context.Context, tx pgx.Tx) error { return notePaid(ctx, tx, []Key{k}, b.now) })
-	told := 0
-	set := func(silent, doubted bool) bool {
-		t.Helper()
-		b.now = b.now.Add(time.Minute)
-		var began bool
-		b.must(func(ctx context.Context, tx pgx.Tx) (err error) {
-			began, err = b.SetHabit(ctx, tx, a, trust.Habit{Silent: silent, Doubted: doubted}, b.now, func(of Key) Effect {
-				told++
-				if of != k {
-					t.Errorf("told by %v", of)
-				}
-				return Effect{Key: of, Name: "silence:" + b.now.String(), Kind: "owner", DueAt: b.now}
-			})
-			return err
-		})
-		return began
-	}
 	for i, c := range []struct{ silent, doubted, began bool }{{false, false, false}, {true, false, true}, {true, true, false}, {false, false, false}, {true, false, true}} {
-		if set(c.silent, c.doubted) != c.began {
-			t.Errorf("step %d: began %t", i, !c.began)
+		b.now = b.now.Add(time.Minute)
+		if began, err := b.SetHabit(t.Context(), a, trust.Habit{Silent: c.silent, Doubted: c.doubted}, b.now); err != nil || began != c.began {
+			t.Errorf("step %d: began %t, %v", i, began, err)
 		}
 		list, err := b.Habits(t.Context(), nil)
 		if err != nil || (len(list) == 1) != (c.silent || c.doubted) {
 			t.Errorf("step %d: %v, %v", i, list, err)
 		}
+		if began, err := b.SetProviderHabit(t.Context(), "atomopay", c.silent, b.now); err != nil || began != c.began {
+			t.Errorf("step %d: the provider began %t, %v", i, began, err)
+		}
+		providers, err := b.SilentProviders(t.Context())
+		if at, is := providers["atomopay"]; err != nil || is != c.silent || c.began && !at.Equal(b.now) {
+			t.Errorf("step %d: %v, %v", i, providers, err)
+		}
 	}
-	if list, err := b.Habits(t.Context(), &b.other.merchant); err != nil || len(list) != 0 || told != 2 {
-		t.Errorf("another merchant sees %v, %v; told %d times", list, err, told)
+	if list, err := b.Habits(t.Context(), &b.other.merchant); err != nil || len(list) != 0 {
+		t.Errorf("another merchant sees %v, %v", list, err)
+	}
+}
+
+func TestKeepSilences_tellsOnceAMerchantAndProvider(t *testing.T) {
+	b := newBench(t)
+	for _, n := range []tenant{b.one, b.other} {
+		s := b.insert(b.sale(n, "a"))[0]
+		b.exec(`UPDATE payments.payments SET state = 'paid', paid_at = $1 WHERE id = $2`, b.now, s.ID)
+		b.must(func(ctx context.Context, tx pgx.Tx) error {
+			return notePaid(ctx, tx, []Key{{s.MerchantID, s.ID}}, b.now)
+		})
+	}
+	one, other := Silence{b.one.merchant, "atomopay"}, Silence{b.other.merchant, "atomopay"}
+	keep := func(later time.Duration, list ...Silence) (told int) {
+		t.Helper()
+		b.now = b.now.Add(later)
+		told, err := b.KeepSilences(t.Context(), list, b.now, time.Hour, func(s Silence, k Key) Effect {
+			if k.MerchantID != s.MerchantID {
+				t.Errorf("%v is told by a sale of %v", s, k.MerchantID)
+			}
+			return Effect{Key: k, Name: "silence:" + b.now.String(), Kind: "owner", DueAt: b.now}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return told
+	}
+	for i, c := range []struct {
+		later time.Duration
+		list  []Silence
+		want  int
+	}{
+		{0, nil, 0}, {time.Minute, []Silence{one}, 1}, {time.Minute, []Silence{other, one}, 1}, {time.Minute, []Silence{one, other}, 0},
+		{24 * time.Hour, []Silence{one, other}, 0},                                       // this service was away: it is the same silence
+		{time.Minute, []Silence{other}, 0}, {30 * time.Minute, []Silence{one, other}, 0}, // it was well for too short
+		{time.Minute, nil, 0}, {2 * time.Hour, nil, 0}, {time.Minute, []Silence{one}, 1},
+	} {
+		if told := keep(c.later, c.list...); told != c.want {
+			t.Errorf("step %d: %d told, want %d", i, told, c.want)
+		}
+	}
+	b.now = b.now.Add(time.Hour)
+	if _, err := b.Watch(t.Context(), b.now, time.Minute, nil); err != nil {
+		t.Fatal(err)
+	}
+	if told := keep(0, one); told != 0 {
+		t.Error("the watch over accounts forgot a silence")
 	}
 }
 

@@ -125,7 +125,7 @@ SELECT merchant_id, kind, subject, $4, $4 FROM unnest($1::uuid[], $2::text[], $3
 ON CONFLICT (merchant_id, kind, subject) DO UPDATE SET seen_at = EXCLUDED.seen_at
 RETURNING merchant_id, kind, subject, (xmax = 0)`
 
-const endConditions = `DELETE FROM alert_conditions WHERE seen_at < $1`
+const endConditions = `DELETE FROM alert_conditions WHERE seen_at < $1 AND kind <> '` + silenceKind + `'`
 
 // Watch finds what is wrong with accounts and enqueues an alert for what was not wrong before. What has been well for long is
 // forgotten, so that it is told again when it returns. One replica at a time watches; the others return at once.

@@ -55,6 +55,11 @@ type Habit struct {
 	Expected float64
 	// Silent means that webhooks have stopped against the account's habit.
 	Silent bool
+	// Before are the sales before the run, HintedBefore those of them with a webhook; LastHinted is when the newest of them was found, and
+	// Newest are the newest three of all.
+	Before, HintedBefore int
+	LastHinted           time.Time
+	Newest               []Seen
 	// Doubted means that webhooks call so many sales paid which are not that they earn no dense looks.
 	Doubted bool
 }
@@ -67,11 +72,21 @@ const FalseAfter = 10 * time.Minute
 
 // Judge judges arrivals, in any order. silent is what was judged the last time; falsePaid is counted elsewhere.
 func Judge(arrivals []Arrival, falsePaid int, silent bool, now time.Time) Habit {
+	return Common{}.Judge(arrivals, falsePaid, silent, now)
+}
+
+// Judge judges arrivals as the function does; what the account's own history lacks is taken from what its provider's accounts have in common,
+// once the account had a webhook of its own.
+func (c Common) Judge(arrivals []Arrival, falsePaid int, silent bool, now time.Time) Habit {
 	all := slices.Clone(arrivals)
 	slices.SortStableFunc(all, func(a, b Arrival) int { return b.FoundAt.Compare(a.FoundAt) })
 	h := Habit{FalsePaid: falsePaid, Score: -1}
 	h.delays(all)
-	h.Patience = min(max(2*h.P95, minPatience), maxPatience)
+	late := h.P95
+	if c.known() && len(all) < MinHistory {
+		late = max(late, c.P95)
+	}
+	h.Patience = min(max(2*late, minPatience), maxPatience)
 	// A sale that was found a moment ago says nothing yet, unless its webhook is there.
 	ripe := slices.DeleteFunc(all, func(a Arrival) bool { return a.HintAt == nil && now.Sub(a.FoundAt) < h.Patience })
 	for _, a := range ripe {
@@ -92,31 +107,42 @@ func Judge(arrivals []Arrival, falsePaid int, silent bool, now time.Time) Habit 
 	for h.Run < len(ripe) && ripe[h.Run].HintAt == nil {
 		h.Run++
 	}
-	h.Silent = h.silence(ripe, silent)
+	for _, a := range ripe[:min(3, len(ripe))] {
+		h.Newest = append(h.Newest, Seen{a.FoundAt, a.HintAt != nil})
+	}
+	h.Silent = h.silence(ripe, silent, c)
 	h.score()
 	return h
 }
 
 // silence compares the newest run without a webhook with the history before it.
-func (h *Habit) silence(ripe []Arrival, silent bool) bool {
-	history, hinted := ripe[h.Run:], 0
+func (h *Habit) silence(ripe []Arrival, silent bool, c Common) bool {
+	history := ripe[h.Run:]
+	h.Before = len(history)
 	for _, a := range history {
 		if a.HintAt != nil {
-			hinted++
+			h.HintedBefore++
 		}
 	}
-	h.Expected = lowerBound(hinted, len(history))
+	if h.Before > 0 {
+		h.LastHinted = history[0].FoundAt
+	}
+	hinted, of := float64(h.HintedBefore), h.Before
+	if of < MinHistory && h.HintedBefore > 0 && c.known() {
+		hinted, of = hinted+c.Expected*float64(MinHistory-of), MinHistory
+	}
+	h.Expected = bound(hinted, of)
 	if silent {
 		// It relaxes when two of the newest three had one again: one alone may be a straggler.
 		back := 0
-		for _, a := range ripe[:min(3, len(ripe))] {
-			if a.HintAt != nil {
+		for _, a := range h.Newest {
+			if a.Hinted {
 				back++
 			}
 		}
 		return back < 2
 	}
-	return len(history) >= MinHistory && h.Expected >= MinRate && h.Run >= MinRun && math.Pow(1-h.Expected, float64(h.Run)) < Alarm
+	return of >= MinHistory && h.Expected >= MinRate && h.Run >= MinRun && math.Pow(1-h.Expected, float64(h.Run)) < Alarm
 }
 
 // delays sets the quantiles.
@@ -140,12 +166,14 @@ func quantile(sorted []time.Duration, share float64) time.Duration {
 }
 
 // lowerBound is Wilson's lower 95 % bound of a share: few sales prove little.
-func lowerBound(hits, of int) float64 {
+func lowerBound(hits, of int) float64 { return bound(float64(hits), of) }
+
+func bound(hits float64, of int) float64 {
 	if of == 0 {
 		return 0
 	}
 	n := float64(of)
-	p := float64(hits) / n
+	p := hits / n
 	return (p + z*z/(2*n) - z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
 }
 

@@ -69,6 +69,9 @@ func wants(s store.AlertSettings, k alert.Kind) bool {
 
 // saleItem is a sale as an alert shows it.
 func saleItem(s store.Sale, n ledger.OwnerNews) alert.Item {
+	if n.Status == ledger.WebhooksSilent { // about no single sale
+		return alert.Item{Provider: s.Provider, Sales: int64(n.Run)}
+	}
 	i := alert.Item{PaymentID: s.ID.String(), ExternalID: s.ExternalID, Amount: s.Amount, Product: s.ProductName, Buyer: s.BuyerName,
 		Bot: s.BotExternalID, Provider: s.Provider, Word: n.Detail}
 	if n.Type == "alert" {

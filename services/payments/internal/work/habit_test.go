@@ -32,7 +32,7 @@ func (b *bench) judged() (silent bool) {
 	if err := b.judgeHabits(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
-	silent, _ = b.Habits.Of(b.account)
+	silent, _ = b.Habits.Of(b.account, "atomopay")
 	return silent
 }
 
@@ -80,7 +80,7 @@ func TestHabits_silenceTightensAlertsOnceAndRelaxes(t *testing.T) {
 	if b.judged() {
 		t.Error("hints are back, and it is silent still")
 	}
-	if silent, _ := b.Habits.Of(b.account); silent || alerts() != 1 {
+	if silent, _ := b.Habits.Of(b.account, "atomopay"); silent || alerts() != 1 {
 		t.Errorf("silent %t, %d alerts", silent, alerts())
 	}
 }
@@ -91,7 +91,7 @@ func (w *Worker) silent(t *testing.T, b *bench) bool {
 	if err := w.judgeHabits(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	silent, _ := w.Habits.Of(b.account)
+	silent, _ := w.Habits.Of(b.account, "atomopay")
 	return silent
 }
 
@@ -108,7 +108,7 @@ func TestHabits_forgedWebhooksEarnOneLook(t *testing.T) {
 	b.settle()
 	b.sell(1, false) // an account without a paid sale is not judged
 	b.judged()
-	if _, doubted := b.Habits.Of(b.account); !doubted {
+	if _, doubted := b.Habits.Of(b.account, "atomopay"); !doubted {
 		t.Fatal("six lies and no true word, and it is believed")
 	}
 	s := b.sale()
