@@ -31,8 +31,7 @@ const (
 )
 
 // The conditions of $2 to $7 are those of a count and of a sample.
-const lookSums = `
-SELECT l.provider, count(*) FILTER (WHERE l.due_at <= $2), count(*) FILTER (WHERE l.due_at > $2),
+const lookSums = `l.provider, count(*) FILTER (WHERE l.due_at <= $2), count(*) FILTER (WHERE l.due_at > $2),
        count(*) FILTER (WHERE l.unanswered > 0), count(*) FILTER (WHERE l.unanswered >= 3),
        count(*) FILTER (WHERE l.due_at < COALESCE(c.before, $6) AND l.payment_id < COALESCE(c.made_before, $7)
                           AND (l.leased_until IS NULL OR l.leased_until <= $2)),
@@ -40,13 +39,15 @@ SELECT l.provider, count(*) FILTER (WHERE l.due_at <= $2), count(*) FILTER (WHER
 
 const lateness = ` LEFT JOIN unnest($3::text[], $4::timestamptz[], $5::uuid[]) AS c (provider, before, made_before) ON c.provider = l.provider `
 
-const lookQueues = lookSums + `
+const lookQueues = `
+SELECT ` + lookSums + `
 FROM looks l` + lateness + `
 WHERE ($1::uuid IS NULL OR l.merchant_id = $1) AND ($8::uuid[] IS NULL OR l.account_id = ANY ($8))
 GROUP BY l.provider ORDER BY l.provider`
 
 // A sample is of pages: $8 is how many of a hundred.
-const sampleLooks = lookSums + `
+const sampleLooks = `
+SELECT ` + lookSums + `
 FROM looks l TABLESAMPLE SYSTEM ($8)` + lateness + `
 WHERE $1::uuid IS NULL OR l.merchant_id = $1
 GROUP BY l.provider ORDER BY l.provider`
