@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/baixapay/baixa/internal/pg"
 )
 
 // Message is a claimed row of the Telegram queue: it counts as handed to Telegram from the claim's commit on, until Settle
@@ -93,7 +95,7 @@ RETURNING q.merchant_id, q.notification_id, q.payment_id, q.bot_id, q.chat_id, q
 // not settled within lease counts as maybe sent, so the caller sends at once and gives up earlier. After an error it is not
 // known whether the claim was committed: Unclaim it before its lease ends.
 func (s *Store) Claim(ctx context.Context, claim uuid.UUID, limit int, p Pace, lease time.Duration) ([]Message, error) {
-	rows, err := s.pool.Query(ctx, claimSQL, limit, p.Interval.Seconds(), p.Burst, p.InFlight, lease.Seconds(), claim)
+	rows, err := pg.ByKey.Query(ctx, s.pool, claimSQL, limit, p.Interval.Seconds(), p.Burst, p.InFlight, lease.Seconds(), claim)
 	if err != nil {
 		return nil, fmt.Errorf("claim messages: %w", err)
 	}
@@ -136,8 +138,12 @@ CROSS JOIN LATERAL (
 // Next tells how long after an empty Claim the next one may find something; ok is false when nothing is foreseen. New intents,
 // settled messages and PutBot are not foreseen.
 func (s *Store) Next(ctx context.Context, p Pace) (wait time.Duration, ok bool, err error) {
-	var secs *float64
-	if err := s.pool.QueryRow(ctx, nextSQL, p.Interval.Seconds(), p.Burst).Scan(&secs); err != nil {
+	rows, err := pg.ByKey.Query(ctx, s.pool, nextSQL, p.Interval.Seconds(), p.Burst)
+	if err != nil {
+		return 0, false, fmt.Errorf("next due message: %w", err)
+	}
+	secs, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[*float64])
+	if err != nil {
 		return 0, false, fmt.Errorf("next due message: %w", err)
 	}
 	if secs == nil {

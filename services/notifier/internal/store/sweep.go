@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/baixapay/baixa/internal/pg"
 )
@@ -37,6 +38,9 @@ SELECT count(*) FROM lost`
 // maybe-sent ones, at most limit, and returns how many.
 func (s *Store) Interrupted(ctx context.Context, limit int) (n int, err error) {
 	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := pg.ByKey.Set(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(ctx, interruptedSQL, limit).Scan(&n); err != nil || n == 0 {
 			return err
 		}
@@ -63,7 +67,13 @@ WHERE t.merchant_id = d.merchant_id AND t.hash = d.hash`
 // Sweep removes up to limit marks of messages whose chats need no quiet any more, and as many expired tickets. It returns the
 // larger number, so that limit means that there may be more.
 func (s *Store) Sweep(ctx context.Context, limit int) (int, error) {
-	marks, err := s.pool.Exec(ctx, sweepQueueSQL, limit)
+	var marks pgconn.CommandTag
+	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if err = pg.ByKey.Set(ctx, tx); err == nil {
+			marks, err = tx.Exec(ctx, sweepQueueSQL, limit)
+		}
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep telegram queue: %w", err)
 	}

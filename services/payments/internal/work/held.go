@@ -17,6 +17,9 @@ type held struct {
 	mu    sync.Mutex
 	at    map[payment.AccountID]time.Time
 	calls map[payment.AccountID][]time.Time // when those under way began, oldest first
+	// passed are the accounts that a claim left out for their calls: who ends one of them wakes the claims.
+	passed map[payment.AccountID]bool
+	wake   func()
 }
 
 func (h *held) until(a payment.AccountID, t time.Time) {
@@ -52,6 +55,10 @@ func (h *held) calling(a payment.AccountID, now time.Time) (ended func()) {
 		if h.calls[a] = slices.Delete(h.calls[a], i, i+1); len(h.calls[a]) == 0 {
 			delete(h.calls, a)
 		}
+		if h.passed[a] && h.wake != nil {
+			h.wake()
+		}
+		delete(h.passed, a)
 	}
 }
 
@@ -68,7 +75,10 @@ func (h *held) list(now time.Time) []payment.AccountID {
 	}
 	for a, began := range h.calls {
 		if len(began) >= maxCalls || now.Sub(began[0]) > patience {
-			out = append(out, a)
+			if out = append(out, a); h.passed == nil {
+				h.passed = map[payment.AccountID]bool{}
+			}
+			h.passed[a] = true
 		}
 	}
 	return out

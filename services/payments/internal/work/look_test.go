@@ -309,3 +309,24 @@ func TestReading_keepsAmountCurrencyAndMoment(t *testing.T) {
 		t.Errorf("a word of another version is read as %+v", bare)
 	}
 }
+
+// A claim passes over accounts whose calls go on; it is made again when one of them ends and not at the next idle moment.
+func TestHeld_callThatEndsWakesClaimsThatPassedItsAccount(t *testing.T) {
+	woken := 0
+	h := held{wake: func() { woken++ }}
+	now := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
+	account := payment.AccountID{1}
+	h.calling(account, now)()
+	if woken != 0 {
+		t.Error("woken although no claim passed it")
+	}
+	ended := h.calling(account, now)
+	if got := h.list(now.Add(patience + time.Millisecond)); len(got) != 1 {
+		t.Fatalf("held: %v", got)
+	}
+	ended()
+	h.calling(account, now)()
+	if woken != 1 {
+		t.Errorf("woken %d times, want once", woken)
+	}
+}

@@ -152,6 +152,7 @@ func New(c Config) (*Worker, error) {
 		c.Refresh = func(context.Context) error { return nil }
 	}
 	w := &Worker{Config: c, alarm: queue.NewWaker()}
+	w.held.wake = c.Wakers.Looks.Wake
 	w.alive, w.kill = context.WithCancel(context.Background())
 	return w, nil
 }

@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,9 +73,18 @@ func (c *clock) time() time.Time {
 
 type claimKey struct{}
 
-// TraceQueryStart notes after which move a claim begins.
-func (c *clock) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	if !strings.Contains(d.SQL, "SET state = 1, attempt = q.attempt + 1") {
+const claimSQL = "SET state = 1, attempt = q.attempt + 1"
+
+// TraceQueryStart and TraceQueryEnd are of statements that nobody watches.
+func (c *clock) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (c *clock) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceBatchStart notes after which move a claim begins, which is sent as a batch with its mode.
+func (c *clock) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	if !slices.ContainsFunc(d.Batch.QueuedQueries, func(q *pgx.QueuedQuery) bool { return strings.Contains(q.SQL, claimSQL) }) {
 		return ctx
 	}
 	c.mu.Lock()
@@ -82,10 +92,10 @@ func (c *clock) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQue
 	return context.WithValue(ctx, claimKey{}, c.moved)
 }
 
-// TraceQueryEnd tells of a claim that found nothing.
-func (c *clock) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryEndData) {
+// TraceBatchQuery tells of a claim that found nothing.
+func (c *clock) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
 	moved, claim := ctx.Value(claimKey{}).(int)
-	if !claim || d.Err != nil || d.CommandTag.RowsAffected() > 0 {
+	if !claim || !strings.Contains(d.SQL, claimSQL) || d.Err != nil || d.CommandTag.RowsAffected() > 0 {
 		return
 	}
 	for {
@@ -100,6 +110,8 @@ func (c *clock) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, d pgx.TraceQuery
 		}
 	}
 }
+
+func (c *clock) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // quiet returns when the sender has nothing left to do at this moment of the clock: a claim that began after the move came back
 // empty, and no message is on its way.
