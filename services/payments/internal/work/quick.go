@@ -93,7 +93,7 @@ func (w *Worker) quick(ctx context.Context, found []hit, verdicts []store.Verdic
 }
 
 // able are the hits that may be looked at without a turn: one of its webhook and of its sale, that asks for a look and brings no identifier, at an
-// account that is not held and whose budget refuses nothing.
+// account that is not held, whose budget refuses nothing and whose webhooks are not doubted.
 func (w *Worker) able(found []hit) (out []hit) {
 	hooks, sales := map[int]int{}, map[store.Key]int{}
 	for _, h := range found {
@@ -102,7 +102,8 @@ func (w *Worker) able(found []hit) (out []hit) {
 	}
 	held := w.held.list(w.Now())
 	for _, h := range found {
-		if h.entry.Hint && h.entry.Charge == nil && hooks[h.hook] == 1 && sales[h.entry.Key] == 1 &&
+		_, doubted := w.Habits.own(h.account.AccountID)
+		if h.entry.Hint && h.entry.Charge == nil && hooks[h.hook] == 1 && sales[h.entry.Key] == 1 && !doubted &&
 			!slices.Contains(held, h.account.AccountID) && w.fair.Wide(h.account.AccountID) {
 			out = append(out, h)
 		}

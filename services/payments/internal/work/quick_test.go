@@ -85,7 +85,10 @@ func TestQuick_laterOnesAndUnclearOnesWaitForTheirTurn(t *testing.T) {
 				b.t.Fatal(got, err)
 			}
 		},
-		"account held":   func(b *bench, _ store.Sale) { b.held.until(b.account, b.clock().Add(time.Second)) },
+		"account held": func(b *bench, _ store.Sale) { b.held.until(b.account, b.clock().Add(time.Second)) },
+		"webhooks doubted": func(b *bench, _ store.Sale) {
+			b.Habits.known.Store(&known{accounts: map[payment.AccountID]store.Habit{b.account: {Doubted: true}}})
+		},
 		"budget refused": func(b *bench, _ store.Sale) { b.fair.Asked(b.account, 3, 1) },
 	} {
 		b := newBench(t)
