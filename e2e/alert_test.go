@@ -70,8 +70,9 @@ func everyAlert(t *testing.T, d deployment.Deployment) {
 	shop.register(t, sim.Atomopay, sim.Charge{Status: sim.Paid, AmountCentavos: 1, CreatedAt: minutesAgo(2)}) // another amount
 	back := shop.sell(t, sim.Atomopay)
 	back.pay(t)
-	// PushinPay is silent, for longer than one look in a test may take; Paradise refuses the account's key.
-	_, err := d.World().AddFault(sim.Fault{Kind: sim.FaultDown, Target: string(sim.Pushinpay), Endpoint: sim.EndpointStatus, Account: shop.at("")})
+	// PushinPay is silent, for longer than one look in a test may take; Paradise refuses the account's key. (A connection that only died would be
+	// tried again on every idle one, which counts against PushinPay's rule.)
+	_, err := d.World().AddFault(sim.Fault{Kind: sim.FaultCode, HTTPStatus: 503, Target: string(sim.Pushinpay), Endpoint: sim.EndpointStatus, Account: shop.at("")})
 	must(t, err)
 	for range 3 {
 		shop.register(t, sim.Pushinpay, sim.Charge{CreatedAt: minutesAgo(2)})

@@ -50,6 +50,8 @@ func attemptsOnSettings(victim *shop, s *sale) map[string][]attempt {
 		notifierv1.TemplatesService_ListTemplates_FullMethodName:   {{&notifierv1.ListTemplatesRequest{MerchantId: theirs}, no}, {&notifierv1.ListTemplatesRequest{}, ok}},
 		notifierv1.TemplatesService_PreviewTemplate_FullMethodName: {{&notifierv1.PreviewTemplateRequest{Kind: "delivery"}, ok}},
 
+		notifierv1.NotifierService_FindUnrecorded_FullMethodName: {{&notifierv1.FindUnrecordedRequest{MerchantId: theirs,
+			Sales: []*notifierv1.Recorded{{PaymentId: s.id}}}, closed}},
 		notifierv1.NotifierService_FindUntold_FullMethodName:   {{&notifierv1.FindUntoldRequest{MerchantId: theirs, PaymentIds: []string{s.id}}, closed}},
 		deliveryv1.DeliveryService_FindUnissued_FullMethodName: {{&deliveryv1.FindUnissuedRequest{MerchantId: theirs, PaymentIds: []string{s.id}}, closed}},
 
