@@ -53,6 +53,36 @@ func (s *Store) DueAccounts(ctx context.Context, now time.Time, held []payment.A
 	return out, nil
 }
 
+const nextDue = `
+WITH RECURSIVE account AS (
+    (SELECT account_id FROM looks ORDER BY account_id LIMIT 1)
+    UNION ALL
+    SELECT n.account_id FROM account a CROSS JOIN LATERAL (
+        SELECT l.account_id FROM looks l WHERE l.account_id > a.account_id ORDER BY l.account_id LIMIT 1
+    ) n
+)
+SELECT min(n.due_at)
+FROM account a CROSS JOIN (VALUES (0), (1), (2), (3)) AS v (lane) CROSS JOIN LATERAL (
+    SELECT l.due_at FROM looks l WHERE l.account_id = a.account_id AND l.lane = v.lane AND l.due_at > $1 ORDER BY l.due_at LIMIT 1
+) n
+WHERE a.account_id <> ALL ($2::uuid[])`
+
+// NextDue is when the first look after now becomes due, except those of accounts held back; the zero time when there is none. It reads a few
+// index entries an account.
+func (s *Store) NextDue(ctx context.Context, now time.Time, held []payment.AccountID) (time.Time, error) {
+	if held == nil {
+		held = []payment.AccountID{}
+	}
+	var at *time.Time
+	if err := s.pool.QueryRow(ctx, nextDue, now, held).Scan(&at); err != nil {
+		return time.Time{}, fmt.Errorf("find the next look: %w", err)
+	}
+	if at == nil {
+		return time.Time{}, nil
+	}
+	return *at, nil
+}
+
 // Rows are locked one by one in the index's order, until there are enough: the inner LIMIT stops a lane, the outer one the account. The
 // LIMIT of picked is a literal, for the planner believes no other.
 const claimLooks = `

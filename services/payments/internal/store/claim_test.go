@@ -226,3 +226,33 @@ func TestClaimFirstLooks_onlyOfSalesThatNobodyKnowsAnythingOf(t *testing.T) {
 		t.Errorf("when the other's lease is over: %+v", got)
 	}
 }
+
+func TestNextDue_isTheFirstAfterNowOfAllLanesAndAccounts(t *testing.T) {
+	b := newBench(t)
+	next := func(held ...payment.AccountID) time.Duration {
+		t.Helper()
+		at, err := b.NextDue(t.Context(), b.now, held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at.IsZero() {
+			return 0
+		}
+		return at.Sub(b.now)
+	}
+	if d := next(); d != 0 {
+		t.Errorf("nothing is there, and the next is due in %s", d)
+	}
+	old := b.look(b.other, "old", 2*time.Second)
+	old.Lane = 3
+	b.set(b.look(b.one, "past", -time.Second), b.look(b.one, "now", 0), b.look(b.one, "late", time.Hour), b.look(b.one, "soon", 3*time.Second), old)
+	if d := next(); d != 2*time.Second {
+		t.Errorf("the next is due in %s, want 2s", d)
+	}
+	if d := next(b.other.account); d != 3*time.Second {
+		t.Errorf("the next of the others is due in %s, want 3s", d)
+	}
+	if d := next(b.other.account, b.one.account); d != 0 {
+		t.Errorf("all are held back, and the next is due in %s", d)
+	}
+}

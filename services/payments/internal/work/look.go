@@ -37,7 +37,30 @@ func (w *Worker) claimLooks(ctx context.Context, limit int) ([]store.Claimed, er
 		}
 		out, accounts = append(out, claimed...), more
 	}
+	if len(out) < limit {
+		w.soon(ctx, now)
+	}
 	return out, nil
+}
+
+// gatherDue is for how long looks that become due one after the other are waited for, to be claimed at once.
+const gatherDue = 50 * time.Millisecond
+
+// soon wakes the claims when the next look is due, should that be before they are made anyhow. It asks at most once each idle time or wake of its own.
+func (w *Worker) soon(ctx context.Context, now time.Time) {
+	if now.Before(w.nextLook) && w.nextLook.Sub(now) <= idle { // a clock that went back is not waited for
+		return
+	}
+	w.nextLook = now.Add(idle)
+	at, err := w.Store.NextDue(ctx, now, w.held.list(now))
+	if err != nil {
+		slog.WarnContext(ctx, "the next look is not known; it is made a little later", slog.Any("error", err))
+		return
+	}
+	if at = at.Add(gatherDue); at.After(now) && at.Before(w.nextLook) {
+		w.nextLook = at
+		time.AfterFunc(at.Sub(now), w.Wakers.Looks.Wake)
+	}
 }
 
 // claimOnce claims one deal, each account's looks in the order of its turns, and returns the accounts that may have more.

@@ -330,3 +330,44 @@ func TestHeld_callThatEndsWakesClaimsThatPassedItsAccount(t *testing.T) {
 		t.Errorf("woken %d times, want once", woken)
 	}
 }
+
+// A look that becomes due between two claims wakes the next one, without asking for it at every claim before.
+func TestLook_isClaimedWhenItIsDue(t *testing.T) {
+	b := newBench(t)
+	s := b.young()
+	due := func(in time.Duration) {
+		t.Helper()
+		if _, err := b.Store.Pool().Exec(t.Context(), `UPDATE looks SET due_at = $1, leased_until = NULL WHERE payment_id = $2`, b.clock().Add(in), s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	due(300 * time.Millisecond)
+	began := time.Now()
+	for range 2 {
+		if rows, err := b.claimLooks(t.Context(), 100); err != nil || len(rows) != 0 {
+			t.Fatalf("claimed %v, %v before it is due", rows, err)
+		}
+	}
+	select {
+	case <-b.Wakers.Looks.C():
+	case <-time.After(time.Minute):
+		t.Fatal("nobody woke the claims")
+	}
+	if d := time.Since(began); d < 300*time.Millisecond {
+		t.Errorf("woken after %s, before it was due", d)
+	}
+	b.pass(300*time.Millisecond + gatherDue)
+	if rows, err := b.claimLooks(t.Context(), 100); err != nil || len(rows) != 1 {
+		t.Errorf("claimed %v, %v, want the one that is due", rows, err)
+	}
+	b.pass(-time.Hour) // and what is due soon after the clock went back
+	due(100 * time.Millisecond)
+	if _, err := b.claimLooks(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-b.Wakers.Looks.C():
+	case <-time.After(time.Minute):
+		t.Error("nobody woke the claims after the clock went back")
+	}
+}

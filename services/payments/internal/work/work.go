@@ -127,6 +127,8 @@ type Worker struct {
 	slow  sync.WaitGroup
 	names botNames
 	alarm *queue.Waker // wakes the alerts
+	// nextLook is up to when the claims of looks know that nothing becomes due of which they are not woken; claimLooks' alone.
+	nextLook time.Time
 	// watched is when accounts were watched last in this process.
 	watched atomic.Pointer[time.Time]
 	alive   context.Context // of calls that outlast the batch that began them
