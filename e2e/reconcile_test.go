@@ -123,7 +123,7 @@ func statementShapes(t *testing.T, d deployment.Deployment) {
 		"only a header":       {"id;valor\n", 0, []string{"0 linhas"}},
 		"other columns":       {"nome;idade\nAna;7\n", 2, []string{"linha 1", "--column id=NOME", "nome, idade"}},
 		"bad lines":           {"id;valor;status\n" + s.charge + ";dezenove;pago\n" + s.charge + ";19,90;quiçá\n" + s.charge + ";19,90\n" + s.charge + ";19,90;pago\n", 2, []string{"linha 2, coluna valor", "linha 3, coluna status", "linha 4: esperava 3 colunas", "3 problemas de leitura", "1 linha: 1 confere"}},
-		"not text in the end": {"\x00\x01\x02\x03PK\x03\x04", 2, []string{"linha 1"}},
+		"not text in the end": {"\x00\x01\x02\x03PK\x03\x04", 2, []string{"o arquivo é binário", "CSV UTF-8"}},
 	} {
 		env, args := shop.as("reconcile", "--provider", "atomopay", "--statement", statement(t, f.text))
 		c := deployment.Run(t, env, args...)
