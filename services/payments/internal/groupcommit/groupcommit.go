@@ -63,16 +63,22 @@ func (g *Group[T]) Waiting() int { return len(g.queue) }
 // Put returns after the row's commit, or with its error; at once with ErrFull or ErrStopping; or with ctx's error when ctx ends
 // first: then the row may be committed all the same, and what Commit writes into it is not to be read.
 func (g *Group[T]) Put(ctx context.Context, row T) error {
-	w := waiting[T]{row, make(chan error, 1)}
-	if err := g.take(w); err != nil {
+	done, err := g.Offer(row)
+	if err != nil {
 		return err
 	}
 	select {
-	case err := <-w.done:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Offer is Put that does not wait: done gets the row's answer, whether anybody reads it or not. Its errors are ErrFull and ErrStopping.
+func (g *Group[T]) Offer(row T) (done <-chan error, err error) {
+	w := waiting[T]{row, make(chan error, 1)}
+	return w.done, g.take(w)
 }
 
 func (g *Group[T]) take(w waiting[T]) error {

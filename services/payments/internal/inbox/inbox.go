@@ -101,6 +101,7 @@ type Inbox struct {
 	headers atomic.Pointer[keeping]
 	meters  *meters
 	group   *groupcommit.Group[*entry]
+	flights flights
 }
 
 // New checks the configuration. Nothing runs yet.
@@ -145,7 +146,7 @@ func New(c Config) (*Inbox, error) {
 func (b *Inbox) Headers() []string { return b.headers.Load().names }
 
 // Put stores a webhook and returns after the commit. An exact copy (same provider, keys and body) is stored once: the
-// receipt then names the first. Errors: a *FieldError (ErrInvalid) when it cannot be taken; ErrNotStored when the queue is
+// receipt then names the first; a copy that comes while that is being committed is answered with it. Errors: a *FieldError (ErrInvalid) when it cannot be taken; ErrNotStored when the queue is
 // full, the database away or the inbox stopped; ctx's error, with ErrNotStored, when ctx ends first — the webhook may then be
 // stored all the same.
 func (b *Inbox) Put(ctx context.Context, w Webhook) (Receipt, error) {
@@ -157,9 +158,9 @@ func (b *Inbox) Put(ctx context.Context, w Webhook) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	err = b.group.Put(ctx, e)
+	receipt, err := b.store(ctx, e)
 	if err == nil {
-		return e.receipt, nil
+		return receipt, nil
 	}
 	b.meters.count(ctx, "not_stored", 1)
 	if ctx.Err() == nil && !errors.Is(err, groupcommit.ErrFull) && !errors.Is(err, groupcommit.ErrStopping) { // whose callers know enough

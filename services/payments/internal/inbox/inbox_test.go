@@ -2,8 +2,10 @@ package inbox
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -95,6 +97,74 @@ func TestPut_keepsListedHeadersAndSealsSecrets(t *testing.T) {
 	}
 	if w.ContentType != "application/json" || w.RemoteAddr != "203.0.113.9" {
 		t.Errorf("content type %q, address %q", w.ContentType, w.RemoteAddr)
+	}
+}
+
+// A copy is answered with the commit of the first; its own, which only counts it, ends after that.
+func TestPut_copyIsAnsweredWithTheFirst(t *testing.T) {
+	s := store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))
+	var commits atomic.Int64
+	answered := make(chan struct{})
+	b := closed(t, s, func(c *Config) {
+		c.Writers, c.Batch = 1, 1
+		c.Wake = func() {
+			if commits.Add(1) == 2 { // the copy's commit, of which nobody knows yet
+				<-answered
+			}
+		}
+	})
+	w := Webhook{Provider: "atomopay", Body: []byte(`{"id":"1"}`)}
+	type answer struct {
+		r   Receipt
+		err error
+	}
+	answers := make(chan answer, 2)
+	for n := range 2 { // a batch each
+		go func() {
+			r, err := b.Put(within(t), w)
+			answers <- answer{r, err}
+		}()
+		for b.group.Waiting() <= n && !t.Failed() {
+			runtime.Gosched()
+		}
+	}
+	stop := start(t, b)
+	first, second := <-answers, <-answers
+	close(answered)
+	if first.err != nil || second.err != nil || first.r.ID != second.r.ID || first.r.Duplicate == second.r.Duplicate {
+		t.Errorf("%+v and %+v", first, second)
+	}
+	stop()
+	if n := copiesOf(t, s); n != 2 {
+		t.Errorf("%d copies are counted, want 2", n)
+	}
+	if len(b.flights.of) != 0 {
+		t.Errorf("%d are kept", len(b.flights.of))
+	}
+}
+
+// What becomes of the first is not what becomes of its copy: one whose caller went away says nothing of the other.
+func TestPut_copyOutlivesTheFirstsCaller(t *testing.T) {
+	s := store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))
+	b := closed(t, s, nil)
+	w := Webhook{Provider: "atomopay", Body: []byte(`{"id":"1"}`)}
+	ctx, leave := context.WithCancel(within(t))
+	gone, stays := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := b.Put(ctx, w); gone <- err }()
+	for b.group.Waiting() < 1 && !t.Failed() {
+		runtime.Gosched()
+	}
+	go func() { _, err := b.Put(within(t), w); stays <- err }()
+	for b.group.Waiting() < 2 && !t.Failed() {
+		runtime.Gosched()
+	}
+	leave()
+	if err := <-gone; !errors.Is(err, ErrNotStored) || !errors.Is(err, context.Canceled) {
+		t.Errorf("who left: %v", err)
+	}
+	start(t, b)
+	if err := <-stays; err != nil || rows(t, s) != 1 {
+		t.Errorf("who stayed: %v, %d rows", err, rows(t, s))
 	}
 }
 

@@ -96,6 +96,15 @@ func rows(t testing.TB, s *store.Store) (n int) {
 	return n
 }
 
+// copiesOf is how often the only webhook came.
+func copiesOf(t testing.TB, s *store.Store) (n int) {
+	t.Helper()
+	if err := s.Pool().QueryRow(within(t), `SELECT copies FROM webhooks`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // claim returns everything that waits to be read.
 func claim(t testing.TB, s *store.Store) []store.Webhook {
 	t.Helper()
