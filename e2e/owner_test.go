@@ -66,11 +66,16 @@ func (o *owner) connect(t *testing.T) {
 	}
 	conn, _, err := websocket.Dial(ctx, url, nil)
 	must(t, err)
-	if _, raw, err := conn.Read(ctx); err != nil || !strings.Contains(string(raw), `"hello"`) {
+	_, raw, err := conn.Read(ctx)
+	var hello frame
+	if err != nil || json.Unmarshal(raw, &hello) != nil || hello.Type != "hello" || hello.Cursor == "" {
 		t.Fatalf("the socket's first frame: %q, %v", raw, err)
 	}
 	o.mu.Lock()
 	o.conn, o.done = conn, make(chan struct{})
+	if o.cursor == "" { // a socket that breaks before its first event goes on from here
+		o.cursor = hello.Cursor
+	}
 	o.mu.Unlock()
 	go o.read(context.WithoutCancel(ctx), conn, o.done)
 }
