@@ -19,7 +19,8 @@ type DueAccount struct {
 	Weight     int // the merchant's part, 1 to 100
 }
 
-const dueAccounts = `
+// lookAccounts are the accounts that have looks: one step of an index each, however many looks there are.
+const lookAccounts = `
 WITH RECURSIVE account AS (
     (SELECT account_id, merchant_id, provider FROM looks ORDER BY account_id LIMIT 1)
     UNION ALL
@@ -27,7 +28,9 @@ WITH RECURSIVE account AS (
     FROM account a CROSS JOIN LATERAL (
         SELECT l.account_id, l.merchant_id, l.provider FROM looks l WHERE l.account_id > a.account_id ORDER BY l.account_id LIMIT 1
     ) n
-)
+)`
+
+const dueAccounts = lookAccounts + `
 SELECT a.account_id, a.merchant_id, a.provider, (SELECT m.look_weight FROM merchants m WHERE m.id = a.merchant_id)
 FROM account a
 WHERE a.account_id <> ALL ($2::uuid[])
@@ -53,14 +56,7 @@ func (s *Store) DueAccounts(ctx context.Context, now time.Time, held []payment.A
 	return out, nil
 }
 
-const nextDue = `
-WITH RECURSIVE account AS (
-    (SELECT account_id FROM looks ORDER BY account_id LIMIT 1)
-    UNION ALL
-    SELECT n.account_id FROM account a CROSS JOIN LATERAL (
-        SELECT l.account_id FROM looks l WHERE l.account_id > a.account_id ORDER BY l.account_id LIMIT 1
-    ) n
-)
+const nextDue = lookAccounts + `
 SELECT min(n.due_at)
 FROM account a CROSS JOIN (VALUES (0), (1), (2), (3)) AS v (lane) CROSS JOIN LATERAL (
     SELECT l.due_at FROM looks l WHERE l.account_id = a.account_id AND l.lane = v.lane AND l.due_at > $1 ORDER BY l.due_at LIMIT 1
