@@ -19,9 +19,8 @@ type DueAccount struct {
 	Weight     int // the merchant's part, 1 to 100
 }
 
-// lookAccounts are the accounts that have looks: one step of an index each, however many looks there are.
-const lookAccounts = `
-WITH RECURSIVE account AS (
+// lookAccounts is account, the accounts that have looks, as a part of recursive statements: one step of an index each, however many looks there are.
+const lookAccounts = `account AS (
     (SELECT account_id, merchant_id, provider FROM looks ORDER BY account_id LIMIT 1)
     UNION ALL
     SELECT n.account_id, n.merchant_id, n.provider
@@ -30,7 +29,7 @@ WITH RECURSIVE account AS (
     ) n
 )`
 
-const dueAccounts = lookAccounts + `
+const dueAccounts = `WITH RECURSIVE ` + lookAccounts + `
 SELECT a.account_id, a.merchant_id, a.provider, (SELECT m.look_weight FROM merchants m WHERE m.id = a.merchant_id)
 FROM account a
 WHERE a.account_id <> ALL ($2::uuid[])
@@ -56,7 +55,7 @@ func (s *Store) DueAccounts(ctx context.Context, now time.Time, held []payment.A
 	return out, nil
 }
 
-const nextDue = lookAccounts + `
+const nextDue = `WITH RECURSIVE ` + lookAccounts + `
 SELECT min(n.due_at)
 FROM account a CROSS JOIN (VALUES (0), (1), (2), (3)) AS v (lane) CROSS JOIN LATERAL (
     SELECT l.due_at FROM looks l WHERE l.account_id = a.account_id AND l.lane = v.lane AND l.due_at > $1 ORDER BY l.due_at LIMIT 1
