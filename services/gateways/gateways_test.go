@@ -76,8 +76,8 @@ func start(t testing.TB, dsn string, sealer *seal.Sealer) (*grpc.ClientConn, fun
 			if err != nil {
 				t.Errorf("run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
-			t.Error("did not stop within 20 s")
+		case <-time.After(90 * time.Second):
+			t.Error("did not stop within 90 s")
 		}
 	}
 	t.Cleanup(stop)

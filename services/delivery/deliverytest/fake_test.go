@@ -29,7 +29,7 @@ func request() *deliveryv1.IssueTokenRequest {
 func start(t *testing.T) (*deliverytest.Fake, deliveryv1.DeliveryServiceClient, context.Context) {
 	t.Helper()
 	f, conn := deliverytest.Start(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	t.Cleanup(cancel)
 	return f, deliveryv1.NewDeliveryServiceClient(conn), ctx
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // waitLimit is how long the Wait functions wait before they fail the test.
-const waitLimit = 10 * time.Second
+const waitLimit = 90 * time.Second
 
 // FailNext makes the next n calls of a method end with code, without effect.
 func (f *Fake) FailNext(m Method, n int, code codes.Code) {

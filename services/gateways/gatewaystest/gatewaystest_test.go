@@ -99,7 +99,7 @@ func TestFake_holdsUntilReleased(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(90 * time.Second):
 		t.Fatal("still held after the release")
 	}
 }

@@ -39,12 +39,12 @@ func TestPause_stopsCallsUntilCredentialsArePut(t *testing.T) {
 	if got := w.look(t, a, hash("h1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_STATUS {
 		t.Errorf("after new credentials: %v", got)
 	}
-	for deadline := time.Now().Add(2 * time.Second); ; { // the promise to other replicas
+	for start := time.Now(); ; { // 2 s by the book's clock, which its own tests hold in their hands
 		if other.look(t, a, hash("h1")).GetOutcome() == gatewaysv1.Outcome_OUTCOME_STATUS {
 			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("another replica still uses the old account after 2 s")
+		if time.Since(start) > never {
+			t.Fatalf("another replica still uses the old account after %s", never)
 		}
 	}
 }
@@ -112,8 +112,8 @@ func TestRetryAfter_endsWhenItSays(t *testing.T) {
 	w.look(t, a, hash("h1"))
 	w.on(says(200, `{"payment_status":"paid"}`))
 	for w.look(t, a, hash("h1")).GetProviderCalls() == 0 {
-		if time.Since(start) > 10*time.Second {
-			t.Fatal("still silent after 10 s")
+		if time.Since(start) > never {
+			t.Fatalf("still silent after %s", never)
 		}
 	}
 	if took := time.Since(start); took < time.Second {
@@ -123,7 +123,7 @@ func TestRetryAfter_endsWhenItSays(t *testing.T) {
 
 func TestBreaker_opensProbesAndCloses(t *testing.T) {
 	tune := func(s *tuning) {
-		s.Failures, s.BreakerFirst, s.BreakerLimit = 5, 300*time.Millisecond, 300*time.Millisecond
+		s.Failures, s.BreakerFirst, s.BreakerLimit, s.ProbeLease = 5, time.Hour, time.Hour, time.Hour
 	}
 	w := newWorld(t, tune)
 	other := w.serve(tune)
@@ -154,6 +154,9 @@ func TestBreaker_opensProbesAndCloses(t *testing.T) {
 		t.Errorf("account: breaker %s, last failure %v", got.GetBreaker(), got.GetLastFailureAt())
 	}
 	// When its time is over one probe goes out, however many ask in both replicas.
+	if _, err := w.db.Admin(t).Exec(t.Context(), `UPDATE gateways.health SET retry_at = clock_timestamp()`); err != nil {
+		t.Fatal(err)
+	}
 	release := make(chan struct{})
 	w.on(func(rw http.ResponseWriter, r *http.Request) {
 		<-release
@@ -250,7 +253,7 @@ func TestBudget_holdsOverThreeReplicas(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, r := range replicas {
 		wg.Go(func() {
-			for i := 0; i < 10 || time.Since(start) < time.Second; i++ {
+			for i := 0; i < 10 || time.Since(start) < time.Second || w.count() < 300; i++ {
 				req := &gatewaysv1.BatchGetPaymentStatusRequest{}
 				for j := range 20 { // two identifiers, both not found: two calls a look
 					req.Requests = append(req.Requests, question(a, &gatewaysv1.ChargeRef{Hash: fmt.Sprint("h", i, j), Id: fmt.Sprint(i, j)}))

@@ -34,16 +34,17 @@ func TestHedge_whereReadsAreFree(t *testing.T) {
 	if n := w.find(t, a.GetId()).GetCallsLastMinute(); n != 2 {
 		t.Errorf("%d calls counted, want both", n)
 	}
-	// When neither is answered rightly, the first one's failure counts.
-	w.on(func(rw http.ResponseWriter, r *http.Request) { says(503, `{}`)(rw, r) })
-	if got := w.look(t, a, hash("h2")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || got.GetHttpStatus() != 503 || got.GetProviderCalls() != 1 {
+	// A failure that comes before the second request is not hedged.
+	w.on(says(503, `{}`))
+	patient := w.serve(func(s *tuning) { s.hedge, s.callTimeout = time.Hour, 2*time.Hour })
+	if got := patient.look(t, a, hash("h2")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || got.GetHttpStatus() != 503 || got.GetProviderCalls() != 1 {
 		t.Errorf("an ill provider that is quick: %v, want one call", got)
 	}
 }
 
 // PushinPay blocks accounts that ask often: a slow answer is waited for.
 func TestHedge_notWhereReadsCost(t *testing.T) {
-	w := newWorld(t, func(s *tuning) { s.hedge, s.callTimeout = 20*time.Millisecond, 400*time.Millisecond })
+	w := newWorld(t, func(s *tuning) { s.hedge, s.callTimeout = 20*time.Millisecond, 3*time.Second })
 	a := w.account("pushinpay")
 	answer, asked := firstHangs(says(200, `{"id":"p1","status":"paid","value":1990}`))
 	w.on(answer)

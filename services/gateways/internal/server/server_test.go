@@ -34,6 +34,9 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+// never is when a test gives up.
+const never = 90 * time.Second
+
 const (
 	ana    = "01920000-0000-7000-8000-00000000000a"
 	beto   = "01920000-0000-7000-8000-00000000000b"
@@ -292,7 +295,7 @@ func (s *shop) lastBody() string {
 // wait waits until the provider was asked n times.
 func (s *shop) wait(t *testing.T, n int) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(never)
 	for {
 		s.mu.Lock()
 		enough, changed := len(s.requests) >= n, s.changed
@@ -303,7 +306,7 @@ func (s *shop) wait(t *testing.T, n int) {
 		select {
 		case <-changed:
 		case <-limit:
-			t.Fatalf("asked %d times within 10 s, want %d", s.count(), n)
+			t.Fatalf("asked %d times within %s, want %d", s.count(), never, n)
 		}
 	}
 }
