@@ -67,6 +67,10 @@ type Loop[T any] struct {
 	// comes then is claimed at once, beside them, for as long as there are free workers. Zero holds for any batch in flight.
 	HoldAt int
 
+	// Yield is asked before every claim for how long it should still wait for the sake of other work, and again when that is over; zero
+	// claims. Whoever answers bounds how often it asks for more. Nil never waits.
+	Yield func() time.Duration
+
 	// Retry is the back-off after errors of Claim or Work. Its zero value starts at 100 ms and ends at 30 s.
 	Retry Backoff
 

@@ -85,7 +85,7 @@ func (r *runner[T]) run(ctx context.Context) error {
 		case <-ctx.Done():
 			continue
 		}
-		if !sleep(ctx, max(r.claiming.pause(), r.working.pause())) {
+		if !sleep(ctx, max(r.claiming.pause(), r.working.pause())) || !r.yield(ctx) {
 			<-r.slots
 			continue
 		}
@@ -117,6 +117,22 @@ func (r *runner[T]) rest(ctx context.Context) {
 		}
 	case <-t.C:
 	case <-ctx.Done():
+	}
+}
+
+// yield waits as long as Yield asks for, and reports whether ctx lasted that long.
+func (r *runner[T]) yield(ctx context.Context) bool {
+	if r.Yield == nil {
+		return ctx.Err() == nil
+	}
+	for {
+		d := r.Yield()
+		if d <= 0 {
+			return ctx.Err() == nil
+		}
+		if !sleep(ctx, d) {
+			return false
+		}
 	}
 }
 

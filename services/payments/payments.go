@@ -113,12 +113,12 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
-	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Webhooks.Wake, Headers: c.WebhookHeaders}); err != nil {
+	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Hooks.Note, Hand: wakers.Hooks, Headers: c.WebhookHeaders}); err != nil {
 		return err
 	}
 	s.providers.learn = s.inbox.Learn
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
-		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks})
+		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Pressed: s.inbox.Pressed, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks})
 	if err != nil {
 		return err
 	}

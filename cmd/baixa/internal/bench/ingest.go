@@ -29,7 +29,9 @@ func ingest() Bench {
 			if _, err := s.Pool.Exec(ctx, plainTable); err != nil {
 				return nil, fmt.Errorf("make the baseline's table: %w", err)
 			}
-			return func(ctx context.Context) (Numbers, error) { return s.ingest(ctx, time.Duration(e.Seconds)*time.Second) }, nil
+			return func(ctx context.Context) (Numbers, error) {
+				return s.ingest(ctx, e, time.Duration(e.Seconds)*time.Second)
+			}, nil
 		},
 	}
 }
@@ -49,8 +51,23 @@ const insertPlain = `INSERT INTO public.plain (id, provider, body, content_type,
 
 const countWebhooks = `SELECT count(*) FROM payments.webhooks`
 
+const countUnread = `SELECT count(*) FROM payments.webhooks WHERE state = 'new'`
+
+// perUnit adds what was used between two readings, per row or webhook.
+func (n Numbers) perUnit(prefix string, units int, before, after usage) {
+	k := float64(units)
+	n[prefix+"cpu_us"] = float64((after.own - before.own).Microseconds()) / k
+	n[prefix+"postgres_cpu_us"] = float64((after.postgres - before.postgres).Microseconds()) / k
+	n[prefix+"wal_bytes"] = (after.wal - before.wal) / k
+}
+
 // ingest measures the baseline and the inbox one after the other, each for the given time.
-func (s *System) ingest(ctx context.Context, length time.Duration) (Numbers, error) {
+func (s *System) ingest(ctx context.Context, e *Env, length time.Duration) (Numbers, error) {
+	n := Numbers{}
+	start, err := e.use(ctx, s.Pool)
+	if err != nil {
+		return nil, err
+	}
 	rows, plain, err := spin(ctx, length, func(ctx context.Context, _ int) (func() error, func(), error) {
 		conn, err := s.Pool.Acquire(ctx)
 		if err != nil {
@@ -64,6 +81,11 @@ func (s *System) ingest(ctx context.Context, length time.Duration) (Numbers, err
 	if err != nil {
 		return nil, fmt.Errorf("baseline: %w", err)
 	}
+	inserted, err := e.use(ctx, s.Pool)
+	if err != nil {
+		return nil, err
+	}
+	n.perUnit("baseline_", len(plain), start, inserted)
 	var before, after int
 	if err := s.Pool.QueryRow(ctx, countWebhooks).Scan(&before); err != nil {
 		return nil, fmt.Errorf("count webhooks: %w", err)
@@ -85,13 +107,33 @@ func (s *System) ingest(ctx context.Context, length time.Duration) (Numbers, err
 	if after-before != len(took) {
 		return nil, fmt.Errorf("%d webhooks were answered with 200 and %d are stored", len(took), after-before)
 	}
-	// The next round must not pay for reading these.
+	posted, err := e.use(ctx, s.Pool)
+	if err != nil {
+		return nil, err
+	}
+	n.perUnit("", len(took), inserted, posted)
+	// What is put off is told: how many were not read when the posting ended, and how long they took. The next round must not pay for them.
+	var unread int64
+	if err := s.Pool.QueryRow(ctx, countUnread).Scan(&unread); err != nil {
+		return nil, fmt.Errorf("count webhooks: %w", err)
+	}
+	began := time.Now()
 	err = s.Wait(ctx, "webhooks to be read", func(ctx context.Context) (n int64, ok bool, err error) {
-		err = s.Pool.QueryRow(ctx, `SELECT count(*) FROM payments.webhooks WHERE state = 'new'`).Scan(&n)
+		err = s.Pool.QueryRow(ctx, countUnread).Scan(&n)
 		return n, n == 0, err
 	})
-	return Numbers{Value: hooks, Baseline: rows, "p50_ms": quantile(took, 0.5), "p99_ms": quantile(took, 0.99), "max_ms": took[len(took)-1],
-		"baseline_p99_ms": quantile(plain, 0.99)}, err
+	if err != nil {
+		return nil, err
+	}
+	n["unread"], n["unread_s"] = float64(unread), time.Since(began).Seconds()
+	read, err := e.use(ctx, s.Pool)
+	if err != nil {
+		return nil, err
+	}
+	n.perUnit("all_", len(took), inserted, read)
+	n[Value], n[Baseline] = hooks, rows
+	n["p50_ms"], n["p99_ms"], n["max_ms"], n["baseline_p99_ms"] = quantile(took, 0.5), quantile(took, 0.99), took[len(took)-1], quantile(plain, 0.99)
+	return n, nil
 }
 
 // spin lets each client repeat what make gives it for a length of time, and returns how often a second it was done and how many

@@ -80,6 +80,8 @@ type Config struct {
 	Seal  *seal.Sealer
 	// Wake is called after each commit of something new. Nil: nobody is woken.
 	Wake func()
+	// Hand takes what was committed to whoever reads it in this process. Nil: everything is read from the table.
+	Hand Hand
 	// Headers are names to keep besides those of the built-in list, in any case; their values are sealed.
 	Headers []string
 	// Writers is how many commits may be in flight; Batch is how many webhooks one commit holds at most.
@@ -95,6 +97,14 @@ type Config struct {
 	Meters metric.MeterProvider
 }
 
+// Hand takes webhooks over in memory, so that nobody has to claim and open what was just stored. Nothing is promised by it: the rows are there.
+type Hand interface {
+	// Until is until when webhooks of so many bytes that are stored now are this process's own; false: they are the table's.
+	Until(now time.Time, bytes int64) (lease time.Time, ok bool)
+	// Take gets webhooks whose rows have that lease, with their bodies opened, in the order of their arrival.
+	Take([]store.Webhook)
+}
+
 // Inbox is the intake. It is safe for concurrent use. Run must run for Put to answer.
 type Inbox struct {
 	cfg     Config
@@ -102,6 +112,7 @@ type Inbox struct {
 	meters  *meters
 	group   *groupcommit.Group[*entry]
 	flights flights
+	press   press
 }
 
 // New checks the configuration. Nothing runs yet.
@@ -148,7 +159,7 @@ func (b *Inbox) Headers() []string { return b.headers.Load().names }
 // Put stores a webhook and returns after the commit. An exact copy (same provider, keys and body) is stored once: the
 // receipt then names the first; a copy that comes while that is being committed is answered with it. Errors: a *FieldError (ErrInvalid) when it cannot be taken; ErrNotStored when the queue is
 // full, the database away or the inbox stopped; ctx's error, with ErrNotStored, when ctx ends first — the webhook may then be
-// stored all the same.
+// stored all the same. The body must not be changed any more.
 func (b *Inbox) Put(ctx context.Context, w Webhook) (Receipt, error) {
 	if err := check(&w); err != nil {
 		b.meters.count(ctx, "refused", 1)
@@ -180,17 +191,18 @@ func (b *Inbox) prepare(ctx context.Context, w Webhook) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotStored, err)
 	}
-	headers, err := b.sealHeaders(w.Headers, digest)
+	headers, opened, err := b.sealHeaders(w.Headers, digest)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotStored, err)
 	}
 	if parent := telemetry.Carrier(ctx); parent != "" {
-		headers["traceparent"] = parent // ours, so that what follows from it joins the trace of its arrival
+		headers["traceparent"], opened["traceparent"] = parent, parent // ours, so that what follows from it joins the trace of its arrival
 	}
 	return &entry{
 		hook: store.Webhook{ID: id, Provider: w.Provider, Digest: digest, AccountKey: w.AccountKey, SaleKey: w.SaleKey,
 			Body: body, ContentType: plain(w.ContentType, maxShort), Headers: headers,
 			RemoteAddr: plain(w.RemoteAddr, maxShort), ReceivedAt: b.cfg.Now().UTC()},
+		opened: opened, body: w.Body,
 		span: trace.SpanContextFromContext(ctx),
 	}, nil
 }

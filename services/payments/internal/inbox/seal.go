@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/baixapay/baixa/internal/seal"
@@ -39,8 +40,11 @@ func row(digest []byte) string { return "webhook/" + hex.EncodeToString(digest) 
 func headerRow(digest []byte, name string) string { return row(digest) + "/" + name }
 
 // Open returns the bytes of a stored webhook as they arrived, and puts the plain values of its sealed headers into w.Headers,
-// so that w reads as it was posted. Errors: seal.ErrWrongKey, ErrAltered; w.Headers may then be half open.
+// so that w reads as it was posted. What is opened already is returned as it is. Errors: seal.ErrWrongKey, ErrAltered; w.Headers may then be half open.
 func (b *Inbox) Open(w store.Webhook) ([]byte, error) {
+	if w.Opened != nil {
+		return w.Opened, nil
+	}
 	body, err := b.cfg.Seal.Open(w.Body, row(w.Digest))
 	if err != nil {
 		return nil, fmt.Errorf("open webhook: %w", err)
@@ -66,10 +70,13 @@ func (b *Inbox) Open(w store.Webhook) ([]byte, error) {
 	return body, nil
 }
 
-// sealHeaders keeps what the list names. The map is the caller's to add to.
-func (b *Inbox) sealHeaders(given map[string]string, digest []byte) (map[string]string, error) {
+// sealHeaders keeps what the list names: as it is stored, and as it arrived. Both are the caller's to add to; they are the same map when none
+// of them is a secret.
+func (b *Inbox) sealHeaders(given map[string]string, digest []byte) (out, opened map[string]string, err error) {
 	list := b.headers.Load().list
-	out := make(map[string]string, len(given)+1)
+	out = make(map[string]string, len(given)+1)
+	opened = out
+	var secrets [][2]string
 	for name, value := range given {
 		secret, kept := list[name]
 		if !kept {
@@ -79,13 +86,20 @@ func (b *Inbox) sealHeaders(given map[string]string, digest []byte) (map[string]
 		if secret {
 			raw, err := b.cfg.Seal.Seal([]byte(value), headerRow(digest, name))
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+			secrets = append(secrets, [2]string{name, value})
 			value = sealedPrefix + base64.RawStdEncoding.EncodeToString(raw)
 		} else if strings.HasPrefix(value, sealedPrefix) {
 			continue // nobody may post what reads as sealed by us
 		}
 		out[name] = value
 	}
-	return out, nil
+	if len(secrets) > 0 {
+		opened = maps.Clone(out)
+		for _, s := range secrets {
+			opened[s[0]] = s[1]
+		}
+	}
+	return out, opened, nil
 }

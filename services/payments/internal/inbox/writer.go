@@ -20,6 +20,8 @@ const (
 // entry is one webhook on its way.
 type entry struct {
 	hook    store.Webhook
+	opened  map[string]string // its headers as they arrived
+	body    []byte            // the same
 	span    trace.SpanContext // of the call; the statement's span is drawn under that of the first in a batch
 	receipt Receipt           // once it is committed
 }
@@ -37,13 +39,17 @@ func (b *Inbox) commit(ctx context.Context, batch []*entry) error {
 	for i, g := range groups {
 		hooks[i] = g[0].hook
 	}
+	b.lend(hooks)
 	b.meters.batch.Record(ctx, int64(len(batch)))
 	ctx = trace.ContextWithSpanContext(ctx, batch[0].span)
 	ids, err := b.insert(ctx, hooks)
 	if err != nil {
 		return err
 	}
-	b.cfg.Wake() // also when all were copies: a late one asks for another look
+	b.press.note(b.cfg.Now(), len(groups))
+	if !b.hand(groups, hooks, ids) {
+		b.cfg.Wake()
+	}
 	for _, g := range groups {
 		if err := b.receive(ctx, g, ids); err != nil {
 			return err

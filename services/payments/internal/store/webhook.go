@@ -24,14 +24,17 @@ type Webhook struct {
 	RemoteAddr  string
 	ReceivedAt  time.Time
 	Attempts    int
-	Lease       time.Time // until when a claim holds it; zero before one
+	Lease       time.Time // until when a claim holds it, or who inserts it; zero: nobody
+	// Opened is the body as it arrived, where whoever stored the webhook hands it on; Body is not needed then, and no header is sealed. It is
+	// never a row's.
+	Opened []byte `db:"-"`
 }
 
 const insertWebhooks = `
-INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at)
-SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at
-FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
-  AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at)
+INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at, leased_until)
+SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at, lease
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
+    $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)
 ON CONFLICT (digest) DO UPDATE SET copies = h.copies + 1, last_copy_at = EXCLUDED.received_at,
     body = CASE WHEN h.purged_at IS NULL THEN h.body ELSE EXCLUDED.body END,
     headers = CASE WHEN h.purged_at IS NULL THEN h.headers ELSE EXCLUDED.headers END, purged_at = NULL,
@@ -41,21 +44,30 @@ RETURNING digest, id`
 
 // InsertWebhooks stores webhooks durably in one statement and returns the id under which each digest is stored: its own, or
 // that of an exact copy that was there before. A copy that comes later asks for another look, since the first may have been too
-// early. Every digest must be given once.
+// early. Every digest must be given once. The lease that a webhook names is its row's only where the row is new.
 func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string][16]byte, error) {
 	if len(hooks) == 0 {
 		return nil, nil
 	}
-	c := newColumns(len(hooks), 10)
+	n := len(hooks)
+	ids, digests, bodies := make([][16]byte, n), make([][]byte, n), make([][]byte, n)
+	texts := make([]string, 6*n)
+	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
+	providers, accountKeys, saleKeys, types, headers, addrs := column(0), column(1), column(2), column(3), column(4), column(5)
+	received, leases := make([]time.Time, n), make([]*time.Time, n)
 	for i := range hooks {
 		h := &hooks[i]
-		headers, err := marshal(h.Headers)
-		if err != nil {
+		var err error
+		if headers[i], err = marshal(h.Headers); err != nil {
 			return nil, fmt.Errorf("insert webhooks: %w", err)
 		}
-		c.add(h.ID, h.Provider, h.Digest, h.AccountKey, h.SaleKey, h.Body, h.ContentType, headers, h.RemoteAddr, h.ReceivedAt)
+		ids[i], providers[i], digests[i], accountKeys[i], saleKeys[i] = h.ID, h.Provider, h.Digest, h.AccountKey, h.SaleKey
+		bodies[i], types[i], addrs[i], received[i] = h.Body, h.ContentType, h.RemoteAddr, h.ReceivedAt
+		if !h.Lease.IsZero() {
+			leases[i] = &h.Lease
+		}
 	}
-	rows, err := s.pool.Query(ctx, insertWebhooks, c.args...)
+	rows, err := s.pool.Query(ctx, insertWebhooks, ids, providers, digests, accountKeys, saleKeys, bodies, types, headers, addrs, received, leases)
 	if err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
 	}
@@ -157,6 +169,30 @@ func (s *Store) PostponeWebhooks(ctx context.Context, hooks []Webhook, due time.
 	}
 	if _, err := s.pool.Exec(ctx, postponeWebhooks, append(c.args, due, reason)...); err != nil {
 		return fmt.Errorf("postpone webhooks: %w", err)
+	}
+	return nil
+}
+
+const returnWebhooks = `
+UPDATE webhooks h SET leased_until = NULL
+FROM (
+    SELECT k.id FROM unnest($1::uuid[], $2::timestamptz[]) AS v (id, lease)
+    JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
+    ORDER BY k.digest FOR UPDATE OF k
+) AS w
+WHERE h.id = w.id`
+
+// ReturnWebhooks gives back webhooks that nobody began to read, each of which still has the lease that it was inserted with.
+func (s *Store) ReturnWebhooks(ctx context.Context, hooks []Webhook) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	c := newColumns(len(hooks), 2)
+	for i := range hooks {
+		c.add(hooks[i].ID, hooks[i].Lease)
+	}
+	if _, err := s.pool.Exec(ctx, returnWebhooks, c.args...); err != nil {
+		return fmt.Errorf("return webhooks: %w", err)
 	}
 	return nil
 }

@@ -89,6 +89,39 @@ func TestInsertWebhooks_copiesAreOneRow(t *testing.T) {
 	}
 }
 
+func TestInsertWebhooks_bornLeasedAreTheirInsertersUntilReturned(t *testing.T) {
+	b := newBench(t)
+	own, late, free := b.hook("own"), b.hook("late"), b.hook("free")
+	own.Lease = b.now.Add(10 * time.Second)
+	late.Lease = own.Lease
+	b.receive(own, late, free)
+	if got := b.hooks(10); len(got) != 1 || got[0].ID != free.ID {
+		t.Fatalf("claimed %d, want the one that nobody holds", len(got))
+	}
+	late.Lease = own.Lease.Add(-time.Second) // as if it had been claimed by another since
+	if err := b.ReturnWebhooks(t.Context(), []Webhook{own, late}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ReturnWebhooks(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	got := b.hooks(10)
+	if len(got) != 1 || got[0].ID != own.ID {
+		t.Fatalf("returned %d, want the one that was still held", len(got))
+	}
+	copied := b.hook("own")
+	copied.Lease = b.now.Add(time.Hour)
+	b.receive(copied)
+	b.judge(Verdict{ID: own.ID, Lease: got[0].Lease, State: "ignored"}) // a copy changes no lease
+	var state string
+	if err := b.pool.QueryRow(t.Context(), `SELECT state FROM webhooks WHERE id = $1`, own.ID).Scan(&state); err != nil {
+		t.Fatal(err)
+	}
+	if state != "ignored" {
+		t.Errorf("state %q after a copy came while it was read", state)
+	}
+}
+
 func TestInsertWebhooks_aLateCopyAsksAgain(t *testing.T) {
 	b := newBench(t)
 	b.receive(b.hook("a"))

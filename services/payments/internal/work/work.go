@@ -29,7 +29,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-// Config is what the workers need. All fields but Habits, KeepWebhooks, ParkFor, Refresh and Now are required.
+// Config is what the workers need. All fields but Habits, KeepWebhooks, ParkFor, Pressed, Refresh and Now are required.
 type Config struct {
 	Store    *store.Store
 	Ledger   *ledger.Ledger
@@ -49,6 +49,8 @@ type Config struct {
 	KeepWebhooks, ParkFor time.Duration
 	// KeepClicks is how long clicks are kept that no sale was made with; zero is for ever.
 	KeepClicks time.Duration
+	// Pressed reports that storing webhooks is what waits: reading them steps back for a while. Nil: it never does.
+	Pressed func() bool
 	// Refresh reads policies that were changed. Nil: there are none to read.
 	Refresh func(context.Context) error
 	// Now is the clock. Nil means time.Now.
@@ -58,6 +60,8 @@ type Config struct {
 // Wakers wake the loops in this process when the ledger has something for them.
 type Wakers struct {
 	Looks, Deliver, Owner, Token, Webhooks *queue.Waker
+	// Hooks take webhooks over from who stores them.
+	Hooks *Hooks
 
 	kept map[string]*kept // by the kind of effect
 }
@@ -65,6 +69,7 @@ type Wakers struct {
 // NewWakers returns wakers that nobody has woken.
 func NewWakers() *Wakers {
 	w := &Wakers{Looks: queue.NewWaker(), Deliver: queue.NewWaker(), Owner: queue.NewWaker(), Token: queue.NewWaker(), Webhooks: queue.NewWaker()}
+	w.Hooks = &Hooks{wake: w.Webhooks}
 	w.kept = map[string]*kept{ledger.KindDeliver: {wake: w.Deliver}, ledger.KindOwner: {wake: w.Owner}}
 	return w
 }
@@ -77,7 +82,10 @@ func (w *Wakers) Wake(what ledger.Work) {
 	if what.Owner {
 		w.kept[ledger.KindOwner].note()
 	}
-	for waker, asked := range map[*queue.Waker]bool{w.Looks: what.Looks, w.Token: what.Token, w.Webhooks: what.Webhooks} {
+	if what.Webhooks {
+		w.Hooks.Note()
+	}
+	for waker, asked := range map[*queue.Waker]bool{w.Looks: what.Looks, w.Token: what.Token} {
 		if asked {
 			waker.Wake()
 		}
@@ -150,6 +158,9 @@ func New(c Config) (*Worker, error) {
 	if c.Habits == nil {
 		c.Habits = NewHabits()
 	}
+	if c.Pressed == nil {
+		c.Pressed = func() bool { return false }
+	}
 	if c.Refresh == nil {
 		c.Refresh = func(context.Context) error { return nil }
 	}
@@ -162,7 +173,7 @@ func New(c Config) (*Worker, error) {
 // Run works until ctx is done; claimed batches are finished first.
 func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
-	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, 400, pace{hold: hold}, w.claimWebhooks, w.readAndLook))
+	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, hookBatch, pace{hold: hold, yield: w.yieldToStoring}, w.claimHooks, w.readAndLook))
 	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, pace{hold: holdLooks}, w.claimLooks, w.look))
 	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.Wakers.kept[ledger.KindDeliver].claim(w.Now, w.claimDeliveries), w.holding(w.deliver)))
 	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.Wakers.kept[ledger.KindOwner].claim(w.Now, w.claimNews), w.holding(w.tell)))
@@ -179,7 +190,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add("backfills", w.runBackfills)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
-	giveBack := w.keep()
+	giveBack, giveHooksBack := w.keep(), w.holdHooks(ctx)
 	err := g.Run(ctx)
 	ended := make(chan struct{})
 	go func() { w.slow.Wait(); close(ended) }()
@@ -192,19 +203,22 @@ func (w *Worker) Run(ctx context.Context) error {
 	<-ended
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := giveBack(rest); err != nil {
+	if err := errors.Join(giveBack(rest), giveHooksBack(rest)); err != nil {
 		slog.WarnContext(ctx, "work not given back at stop; its lease ends by itself", slog.Any("error", err))
 	}
 	return err
 }
 
-// pace is what a loop waits for so that rows are claimed together: see queue.Loop's Hold and Space.
-type pace struct{ hold, space time.Duration }
+// pace is what a loop waits for so that rows are claimed together: see queue.Loop's Hold, Space and Yield.
+type pace struct {
+	hold, space time.Duration
+	yield       func() time.Duration
+}
 
 // loop is one claim loop whose runs are noted for diagnosis.
 func loop[T any](w *Worker, name string, wake *queue.Waker, workers, batch int, p pace, claim func(context.Context, int) ([]T, error), do func(context.Context, []T) error) run.Part {
 	l := queue.Loop[T]{Name: "payments." + name, Batch: batch, Workers: workers, Idle: idle, Wake: wake.C(), Space: p.space,
-		Hold: p.hold, HoldAt: holdAt, Timeout: workTimeout, Retry: queue.Backoff{Limit: retryLimit},
+		Hold: p.hold, HoldAt: holdAt, Yield: p.yield, Timeout: workTimeout, Retry: queue.Backoff{Limit: retryLimit},
 		Claim: claim,
 		Work: func(ctx context.Context, rows []T) error {
 			err := do(ctx, rows)
