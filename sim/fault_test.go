@@ -125,7 +125,7 @@ func TestFault_hangEndsWithCaller(t *testing.T) {
 		}
 		errs <- err
 	}()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for g.w.Faults()[0].Fired == 0 && time.Now().Before(deadline) {
 		select {
 		case err := <-errs:

@@ -154,7 +154,7 @@ func (g *rig) fault(f Fault) FaultID {
 
 func (g *rig) await(what string, cond func() bool) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	if err := g.w.Await(ctx, cond); err != nil {
 		g.t.Fatalf("waiting for %s: %v; counters %+v", what, err, g.w.Counters())

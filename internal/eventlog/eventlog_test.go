@@ -101,7 +101,7 @@ func run(t *testing.T, l *eventlog.Log) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Run returned %v, want its context's error", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(90 * time.Second):
 			t.Error("Run did not end with its context")
 		}
 	})
@@ -113,7 +113,7 @@ func awaitListener(t *testing.T, db *pgtest.DB) {
 	admin := db.Admin(t)
 	const sql = `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '% listen' AND query LIKE 'LISTEN%' AND state = 'idle'`
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	for n := 0; n == 0; {
 		if err := admin.QueryRow(ctx, sql).Scan(&n); err != nil {
@@ -174,7 +174,7 @@ func expect(t *testing.T, rows <-chan event, want ...int64) (last eventlog.Curso
 				t.Fatalf("event %d is %d, want %d of %v", i, e.n, n, want)
 			}
 			last = e.at
-		case <-time.After(20 * time.Second):
+		case <-time.After(90 * time.Second):
 			t.Fatalf("event %d of %v did not come", i, want)
 		}
 	}
@@ -325,7 +325,7 @@ func TestFollow_errors(t *testing.T) {
 		{"no batch", eventlog.Feed[event]{Read: good, Deliver: deliver}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 			defer cancel()
 			err := eventlog.Follow(ctx, f.log, c.feed)
 			if err == nil || ctx.Err() != nil || (c.want != nil && !errors.Is(err, c.want)) {
@@ -356,7 +356,7 @@ func TestFollow_spaceBetweenReads(t *testing.T) {
 	f := listening(t, time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	reads, rows, ended := make(chan time.Time, 100), make(chan event, 100), make(chan error, 1)
-	read := reader(f.pool, "")
+	read, start := reader(f.pool, ""), time.Now()
 	go func() {
 		ended <- eventlog.Follow(ctx, f.log, eventlog.Feed[event]{Batch: 100, Space: space,
 			Read: func(ctx context.Context, after eventlog.Cursor, limit int) ([]event, eventlog.Cursor, error) {
@@ -370,7 +370,7 @@ func TestFollow_spaceBetweenReads(t *testing.T) {
 				return nil
 			}})
 	}()
-	last := <-reads
+	<-reads
 	for n := range int64(20) {
 		write(t, f, "a", n)
 	}
@@ -382,10 +382,11 @@ func TestFollow_spaceBetweenReads(t *testing.T) {
 		t.Errorf("Follow returned %v, want its context's error", err)
 	}
 	close(reads)
+	least := space // a machine may be late with what a read notes, but no read comes before its time
 	for at := range reads {
-		if gap := at.Sub(last); gap < space {
-			t.Errorf("a read came %v after the one before, want at least %v", gap, space)
+		if passed := at.Sub(start); passed < least {
+			t.Errorf("a read came %v after the beginning, want at least %v", passed, least)
 		}
-		last = at
+		least += space
 	}
 }

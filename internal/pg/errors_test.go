@@ -78,7 +78,7 @@ func TestUnavailable_whenOpenIsRefused(t *testing.T) {
 func TestUnavailable_realFaults(t *testing.T) {
 	server := pgtest.Server(t, accounts)
 	pool := server.Pool(t, accounts)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 
 	err := pg.InTx(ctx, pool, func(tx pgx.Tx) error {

@@ -94,7 +94,7 @@ func TestOpen_errorsAreClearAndHideThePassword(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 			defer cancel()
 			if c.name == "silent" {
 				ctx, cancel = context.WithTimeout(ctx, time.Second)

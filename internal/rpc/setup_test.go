@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // limit bounds what tests wait for; none of them is expected to come near it.
-const limit = 20 * time.Second
+const limit = 90 * time.Second
 
 // fake is a service whose methods are the test's functions.
 type fake struct {

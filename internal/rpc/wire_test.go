@@ -168,23 +168,27 @@ func TestWire_deadlines(t *testing.T) {
 func TestWire_callerLeavesAtItsDeadline(t *testing.T) {
 	overWires(t, func(t *testing.T, w wire) {
 		release, seen := make(chan struct{}), make(chan error, 1)
+		var begun atomic.Bool
 		j := w.join(t, rpc.ServerConfig{Register: (&fake{unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+			begun.Store(true)
 			<-ctx.Done()
 			seen <- ctx.Err()
 			<-release // a handler that does not care
 			return &testpb.SimpleResponse{}, nil
 		}}).register}, rpc.ClientConfig{})
 		defer close(release)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		_, err := j.client().UnaryCall(ctx, &testpb.SimpleRequest{})
-		if status.Code(err) != codes.DeadlineExceeded {
-			t.Errorf("got %v, want DeadlineExceeded", err)
+		for patience := 50 * time.Millisecond; !begun.Load() && patience < limit; patience *= 2 { // until one is long enough to get there
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := j.client().UnaryCall(ctx, &testpb.SimpleRequest{})
+			cancel()
+			if status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("got %v, want DeadlineExceeded", err)
+			}
 		}
 		if err := await(t, seen, "the handler to see the end"); err == nil {
 			t.Error("the handler's context has no error")
 		}
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := j.client().UnaryCall(ctx, &testpb.SimpleRequest{}); status.Code(err) != codes.Canceled {
 			t.Errorf("a call with a dead context: got %v, want Canceled", err)

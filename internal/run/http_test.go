@@ -14,7 +14,7 @@ import (
 )
 
 // limit bounds what tests over sockets wait for.
-const limit = 20 * time.Second
+const limit = 90 * time.Second
 
 func await[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()

@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 
 func worldOn(t *testing.T, dsn string) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	if err := delivery.Migrate(ctx, dsn); err != nil {
 		t.Fatal(err)

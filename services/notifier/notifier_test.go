@@ -142,7 +142,7 @@ func ownerEvent(merchant, bot, payment string) *notifierv1.NotifyRequest {
 // follow returns the next n outcomes and the cursor behind them.
 func follow(t *testing.T, c notifierv1.NotifierServiceClient, cursor string, n int) ([]*notifierv1.Outcome, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(service(t), 20*time.Second)
+	ctx, cancel := context.WithTimeout(service(t), 90*time.Second)
 	defer cancel()
 	stream, err := c.FollowOutcomes(ctx, &notifierv1.FollowOutcomesRequest{Cursor: cursor})
 	if err != nil {
@@ -172,7 +172,7 @@ func TestService_tellsBuyerAndOwner(t *testing.T) {
 	}
 	defer conn.CloseNow()
 	read := func() string {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		_, body, err := conn.Read(ctx)
 		if err != nil {
@@ -219,7 +219,7 @@ func TestService_tellsBuyerAndOwner(t *testing.T) {
 		t.Errorf("health %v, %v", health, err)
 	}
 	// A stop ends streams in order: the follower is told to come back, the socket to resume.
-	ctx, cancel := context.WithTimeout(service(t), 20*time.Second)
+	ctx, cancel := context.WithTimeout(service(t), 90*time.Second)
 	defer cancel()
 	stream, err := h.FollowOutcomes(ctx, &notifierv1.FollowOutcomesRequest{Cursor: cursor})
 	if err != nil {

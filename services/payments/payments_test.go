@@ -90,7 +90,7 @@ func (h *house) start() (*Service, func()) {
 			if err != nil {
 				h.t.Errorf("run: %v", err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(90 * time.Second):
 			h.t.Error("the service does not stop")
 		}
 	}
@@ -168,7 +168,7 @@ func post(t *testing.T, url, body string, want int) {
 
 func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -13,7 +13,7 @@ import (
 )
 
 // closeLimit is how long a pool may take to get its connections back at the end of a test.
-const closeLimit = 10 * time.Second
+const closeLimit = 90 * time.Second
 
 // DB is one test's own database.
 type DB struct{ dsn string }

@@ -185,7 +185,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return &rig{Store: st, t: t, ctx: ctx, pool: pool, sealer: newSealer(t), graph: newGraph(t), wake: queue.NewWaker(), logged: &logBuffer{}}
 }

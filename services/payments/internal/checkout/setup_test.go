@@ -27,7 +27,7 @@ import (
 )
 
 const (
-	limit  = 30 * time.Second
+	limit  = 90 * time.Second
 	person = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"
 	emv    = "00020126580014br.gov.bcb.pix0136123e4567-e12b-12d1-a456-4266554400005204000053039865802BR5913Fulano de Tal6008BRASILIA62070503***63041D3D"
 )

@@ -26,7 +26,7 @@ import (
 	paymentsv1 "github.com/baixapay/baixa/gen/baixa/payments/v1"
 )
 
-const limit = 30 * time.Second
+const limit = 90 * time.Second
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))

@@ -14,7 +14,7 @@ import (
 )
 
 // limit bounds what tests wait for; none of them is expected to come near it.
-const limit = 30 * time.Second
+const limit = 90 * time.Second
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))

@@ -33,8 +33,8 @@ func blocked(t *testing.T, db *pgtest.DB) {
 
 func TestPut_fullQueueIsRefusedAtOnce(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"webhooks": func(c *Config) { c.Writers, c.Queue = 1, 1 },
-		"bytes":    func(c *Config) { c.Writers, c.QueueBytes = 1, MaxBody },
+		"webhooks": func(c *Config) { c.Writers, c.Queue, c.WriteTimeout = 1, 1, limit },
+		"bytes":    func(c *Config) { c.Writers, c.QueueBytes, c.WriteTimeout = 1, MaxBody, limit },
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := pgtest.New(t, store.Schema)
@@ -64,10 +64,10 @@ func TestPut_fullQueueIsRefusedAtOnce(t *testing.T) {
 				}
 				runtime.Gosched()
 			}
-			start := time.Now()
+			// Whoever waited would wait for the table, until a deadline.
 			_, err = b.Put(within(t), Webhook{Provider: "atomopay", Body: make([]byte, MaxBody*2/3)})
-			if took := time.Since(start); !errors.Is(err, ErrNotStored) || took > time.Second {
-				t.Errorf("got %v after %s, want ErrNotStored at once", err, took)
+			if !errors.Is(err, ErrNotStored) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want ErrNotStored at once", err)
 			}
 			if err := tx.Rollback(within(t)); err != nil {
 				t.Fatal(err)
@@ -106,8 +106,12 @@ func TestPut_callersDeadlineIsKept(t *testing.T) {
 	if err := tx.Rollback(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Put(within(t), Webhook{Provider: "atomopay", Body: []byte("{}")}); err != nil {
-		t.Errorf("afterwards: %v", err)
+	for start := time.Now(); ; { // a busy machine may need more than the commit's own deadline
+		if _, err := b.Put(within(t), Webhook{Provider: "atomopay", Body: []byte("{}")}); err == nil {
+			break
+		} else if time.Since(start) > limit {
+			t.Fatalf("afterwards: %v", err)
+		}
 	}
 }
 

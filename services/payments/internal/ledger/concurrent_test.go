@@ -22,7 +22,7 @@ func (b *bench) deadlocks(db *pgtest.DB) (n int) {
 	b.store.Pool().Reset()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for open, limit := 1, time.After(20*time.Second); open > 0; {
+	for open, limit := 1, time.After(90*time.Second); open > 0; {
 		err := admin.QueryRow(b.t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&open)
 		if err != nil {
 			b.t.Fatal(err)

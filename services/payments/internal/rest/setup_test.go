@@ -36,7 +36,7 @@ import (
 	"github.com/baixapay/baixa/services/payments/internal/store"
 )
 
-const limit = 30 * time.Second
+const limit = 90 * time.Second
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))

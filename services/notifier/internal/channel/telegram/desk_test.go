@@ -56,7 +56,7 @@ func newDeskWith(t testing.TB, pool *pgxpool.Pool, change func(*Config)) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, store: st, sealer: sealer, fake: newFake(t)}
-	c := Config{Store: st, Sealer: sealer, BaseURL: d.fake.URL, PerBot: 100_000, InFlight: 64, Timeout: 5 * time.Second, MaxAge: time.Hour,
+	c := Config{Store: st, Sealer: sealer, BaseURL: d.fake.URL, PerBot: 100_000, InFlight: 64, Timeout: 10 * time.Second, MaxAge: time.Hour,
 		Idle: 50 * time.Millisecond, ForbiddenWait: 10 * time.Millisecond, Retry: queue.Backoff{Base: time.Millisecond, Limit: 10 * time.Millisecond}}
 	if change != nil {
 		change(&c)
@@ -133,7 +133,7 @@ var errEnough = errors.New("enough")
 // wait returns the next n outcomes as "state reason" or fails.
 func (d *desk) wait(n int) []string {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	var got []string
 	err := eventlog.Follow(ctx, d.store.Outcomes(), eventlog.Feed[store.Outcome]{After: d.seen, Batch: 500, Read: d.store.OutcomesAfter,
@@ -162,11 +162,11 @@ func (d *desk) state(r store.Recorded) string {
 	return fmt.Sprintf("%d%s after %d", list[0].State, list[0].Reason, list[0].Attempts)
 }
 
-// until looks again and again, for what nothing announces, until it is so or a minute is over.
+// until looks again and again, for what nothing announces, until it is so or 90 s are over.
 func (d *desk) until(what string, so func() bool) {
 	d.t.Helper()
 	for start := time.Now(); !so(); runtime.Gosched() {
-		if time.Since(start) > time.Minute {
+		if time.Since(start) > 90*time.Second {
 			d.t.Fatalf("never: %s", what)
 		}
 	}

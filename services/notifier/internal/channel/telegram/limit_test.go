@@ -117,7 +117,7 @@ func (c *clock) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)
 // empty, and no message is on its way.
 func (c *clock) quiet(move int) {
 	c.t.Helper()
-	limit := time.NewTimer(time.Minute)
+	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
 	for {
 		select {
@@ -160,8 +160,8 @@ func TestSender_reachesTheLimit(t *testing.T) {
 		d.record(all[:n]...)
 		all = all[n:]
 	}
-	move := c.move(time.Minute) // the rows' own times are the machine's
 	d.putBot(busy, "1:busy")
+	move := c.move(time.Hour) // the rows' own times are the machine's: until now they are not due, and then all of them are
 	for done := 0; done < waiting; {
 		d.sender.Wake()
 		c.quiet(move)

@@ -85,7 +85,7 @@ type received struct {
 
 func next(t *testing.T, conn *websocket.Conn) (received, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	_, body, err := conn.Read(ctx)
 	if err != nil {
@@ -289,7 +289,7 @@ func TestSocket_deadPeerIsNoticed(t *testing.T) {
 	go func() { r.hub.open.Wait(); close(gone) }()
 	select {
 	case <-gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(90 * time.Second):
 		t.Fatal("a peer that answers no ping stays connected")
 	}
 }
