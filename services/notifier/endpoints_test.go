@@ -43,7 +43,7 @@ func receive(t *testing.T, requests chan taken) taken {
 	select {
 	case r := <-requests:
 		return r
-	case <-time.After(time.Minute):
+	case <-time.After(90 * time.Second):
 		t.Fatal("no webhook came")
 		return taken{}
 	}

@@ -128,7 +128,7 @@ WITH ended AS (
     UPDATE webhook_messages
     SET state = CASE WHEN $7 = '' THEN 2 WHEN $8 THEN 3 ELSE 1 END, reason = $7, lease_until = '-infinity',
         due_at = clock_timestamp() + make_interval(secs => $9::float8), ended_at = CASE WHEN $7 = '' OR $8 THEN clock_timestamp() END
-    WHERE merchant_id = $1 AND endpoint_id = $2 AND event_id = $3 AND attempts = $4 AND state = 1
+    WHERE merchant_id = $1 AND endpoint_id = $2 AND event_id = $3 AND attempts = $4 AND state = 1 AND lease_until > '-infinity'
 )
 INSERT INTO webhook_attempts (merchant_id, endpoint_id, event_id, number, at, elapsed_ms, http_status, reason)
 SELECT m.merchant_id, m.endpoint_id, m.event_id, $4, $5, $6, $10, $7 FROM webhook_messages m
@@ -143,7 +143,7 @@ SET failures = CASE WHEN $3 THEN 0 ELSE failures + 1 END, failing_since = CASE W
 WHERE merchant_id = $1 AND id = $2`
 
 // SettleWebhook writes an attempt and what it means for its message and endpoint, in one transaction. A message that somebody else
-// claimed meanwhile keeps that claim; the attempt is listed all the same. Calling it twice writes one attempt. An endpoint's pause
+// claimed meanwhile keeps that claim, and one that was asked for again meanwhile is sent again; the attempt is listed all the same. Calling it twice writes one attempt. An endpoint's pause
 // doubles with every failure in a row, from Pause to 64 times that.
 func (s *Store) SettleWebhook(ctx context.Context, r WebhookResult) error {
 	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {

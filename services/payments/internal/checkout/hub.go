@@ -135,10 +135,11 @@ func (h *hub) run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		all, waiting := h.keys()
+		all, _ := h.keys()
 		h.look(ctx, all)
 		if now := h.c.Now(); now.Sub(renewed) >= renewEvery {
 			renewed = now
+			_, waiting := h.keys() // with those who came while the others were compared
 			h.renew(ctx, waiting, now)
 		}
 	}

@@ -118,7 +118,7 @@ func TestPut_callersDeadlineIsKept(t *testing.T) {
 func TestPut_databaseAwayAndBack(t *testing.T) {
 	server := pgtest.Server(t, store.Schema)
 	s := store.New(server.Pool(t, store.Schema))
-	b := open(t, s, nil)
+	b := open(t, s, func(c *Config) { c.WriteTimeout = limit })
 	var next, stored, refused atomic.Int64
 	var posters sync.WaitGroup
 	stop, hurt := make(chan struct{}), make(chan struct{})

@@ -78,8 +78,8 @@ func (s *Store) NextDue(ctx context.Context, now time.Time, held []payment.Accou
 	return *at, nil
 }
 
-// Rows are locked one by one in the index's order, until there are enough: the inner LIMIT stops a lane, the outer one the account. The
-// LIMIT of picked is a literal, for the planner believes no other.
+// Rows are locked one by one in the index's order, until there are enough: the inner LIMIT stops a lane, the outer one the account. What
+// was found without a lock is tested again with it: another replica may have claimed it in between. The LIMIT of picked is a literal, for the planner believes no other.
 const claimLooks = `
 WITH want AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[]) AS w (account_id, newest, oldest, lease)
@@ -101,7 +101,8 @@ WITH want AS MATERIALIZED (
             ORDER BY k.due_at LIMIT w.oldest
         ) c ORDER BY c.due_at LIMIT w.oldest
     ) o CROSS JOIN LATERAL (
-        SELECT FROM looks k WHERE k.merchant_id = o.merchant_id AND k.payment_id = o.payment_id LIMIT 1 FOR UPDATE SKIP LOCKED
+        SELECT FROM looks k WHERE k.merchant_id = o.merchant_id AND k.payment_id = o.payment_id
+          AND k.due_at <= $5 AND (k.leased_until IS NULL OR k.leased_until <= $5) LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS locked
 ), picked AS MATERIALIZED (
     SELECT merchant_id, payment_id, min(lease) AS lease, bool_and(oldest) AS oldest

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +49,44 @@ func TestClaimLooks_isTheOrderThatIsDocumented(t *testing.T) {
 		for _, c := range got {
 			if old, ok := want[c.PaymentID]; !ok || old != c.Oldest {
 				t.Errorf("round %d: lane %d due %s is claimed (of the oldest: %t)", round, c.Lane, c.DueAt.Sub(b.now), c.Oldest)
+			}
+		}
+	}
+}
+
+// Replicas claim side by side, each from both ends: no look is two replicas', however their statements meet.
+func TestClaimLooks_oneLookOneReplica(t *testing.T) {
+	b := newBench(t)
+	const replicas, looks = 4, 40
+	for round := range 12 {
+		var due []Look
+		for i := range looks {
+			due = append(due, b.look(b.one, fmt.Sprintf("%d-%d", round, i), -time.Duration(i+1)*time.Second))
+		}
+		b.set(due...)
+		claims := make(chan []Claimed, replicas*looks)
+		var all sync.WaitGroup
+		for range replicas {
+			all.Go(func() {
+				for n := 1; n > 0; {
+					got, err := b.ClaimLooks(t.Context(), b.now, []Share{{AccountID: b.one.account, Newest: 1, Oldest: 12, Lease: b.now.Add(time.Hour)}})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					n = len(got)
+					claims <- got
+				}
+			})
+		}
+		all.Wait()
+		close(claims)
+		times := map[payment.ID]int{}
+		for got := range claims {
+			for _, c := range got {
+				if times[c.PaymentID]++; times[c.PaymentID] > 1 {
+					t.Fatalf("round %d: a look of %s ago is claimed %d times under one lease", round, b.now.Sub(c.DueAt), times[c.PaymentID])
+				}
 			}
 		}
 	}

@@ -232,7 +232,7 @@ func (b *bench) links(s store.Sale) (n int) {
 // until waits for a condition.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	limit := time.NewTimer(time.Minute)
+	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -209,7 +209,7 @@ func TestSender_killedWhileSending(t *testing.T) {
 		_, n, err := d.store.FeedWebhooks(t.Context(), 10)
 		return err == nil && n == 1
 	})
-	claimed, err := d.store.ClaimWebhooks(t.Context(), 10, store.WebhookPace{InFlight: 8, Failing: 8, Hold: time.Minute}, 50*time.Millisecond)
+	claimed, err := d.store.ClaimWebhooks(t.Context(), 10, store.WebhookPace{InFlight: 8, Failing: 8, Hold: time.Minute}, time.Hour)
 	if err != nil || len(claimed) != 1 || claimed[0].EventID != id {
 		t.Fatalf("claimed %+v, %v", claimed, err)
 	}
@@ -218,6 +218,9 @@ func TestSender_killedWhileSending(t *testing.T) {
 	}
 	if a := d.sender.post(t.Context(), claimed[0]); a.reason != "" { // sent, and then it dies
 		t.Fatalf("answer %+v", a)
+	}
+	if _, err := d.db.Admin(t).Exec(t.Context(), `UPDATE notifier.webhook_messages SET lease_until = clock_timestamp()`); err != nil { // time passes
+		t.Fatal(err)
 	}
 	d.start()
 	first, second := v.next(t), v.next(t)
@@ -232,6 +235,42 @@ func TestSender_killedWhileSending(t *testing.T) {
 	}
 	if e, err := d.store.Endpoint(t.Context(), x.merchant, endpoint); err != nil || e.Waiting != 0 {
 		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// Whoever asks for an event again while an attempt of it is on its way gets another one, whatever came of the first.
+func TestStore_redeliverDuringAnAttempt(t *testing.T) {
+	d, x, v := newDesk(t, nil), newShop(), newReceiver(t, nil)
+	d.stop()
+	endpoint, _ := d.endpoint(x, v.URL)
+	id := d.event(x, uuid.New(), "payment_update", "paid")
+	d.until("fed", func() bool {
+		_, n, err := d.store.FeedWebhooks(t.Context(), 10)
+		return err == nil && n == 1
+	})
+	claim := func() []store.WebhookMessage {
+		t.Helper()
+		list, err := d.store.ClaimWebhooks(t.Context(), 10, store.WebhookPace{InFlight: 8, Failing: 8, Hold: time.Minute}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	if list := claim(); len(list) != 1 || list[0].Attempt != 1 {
+		t.Fatalf("claimed %+v", list)
+	}
+	if err := d.store.Redeliver(t.Context(), x.merchant, endpoint, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.SettleWebhook(t.Context(), store.WebhookResult{MerchantID: x.merchant, EndpointID: endpoint, EventID: id, Attempt: 1,
+		At: time.Now(), HTTPStatus: 200}); err != nil {
+		t.Fatal(err)
+	}
+	if list := d.attempts(x, endpoint); len(list) != 1 || list[0].HTTPStatus != 200 {
+		t.Errorf("attempts %+v, want the one under way", list)
+	}
+	if list := claim(); len(list) != 1 || list[0].Attempt != 2 {
+		t.Errorf("afterwards %+v is claimed, want the second attempt", list)
 	}
 }
 
