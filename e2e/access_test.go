@@ -137,6 +137,7 @@ func wrongMerchant(t *testing.T, d deployment.Deployment) {
 	s := victim.sell(t, sim.Atomopay)
 	s.pay(t)
 	s.awaitSettled(t, deployment.Within)
+	s.awaitHint(t) // nothing more is to come by itself
 	before := s.history(t)
 	table := attempts(victim, thief, s)
 	for name, m := range methods(t) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,52 +120,6 @@ func everyAlert(t *testing.T, d deployment.Deployment) {
 	}
 }
 
-// slowMeta: while Meta answers late or not at all the page is as fast as ever, the story says what happens, and one Purchase is counted.
-func slowMeta(t *testing.T, d deployment.Deployment) {
-	shop := openShop(t, d)
-	const late = 4 * time.Second
-	for _, f := range []sim.Fault{{Kind: sim.FaultHang, Count: 1}, {Kind: sim.FaultSlow, Latency: late, Count: 1}} { // both strike the first request
-		f.Target, f.Endpoint, f.Account = sim.TargetMeta, "events", shop.pixel
-		if f.Kind == sim.FaultSlow {
-			f.Skip = 1
-		}
-		_, err := d.World().AddFault(f)
-		must(t, err)
-	}
-	s := shop.sell(t, sim.Atomopay)
-	s.pay(t)
-	s.openAgain(t)
-	buyer := deployment.NewClient(t, d, "")
-	waits := func() bool { return s.get(t).GetFulfilment().GetPurchase() == "queued" }
-	deployment.Eventually(t, deployment.Within, "the Purchase is queued", waits, func() string { return s.history(t) })
-	var slowest time.Duration
-	opened := 0
-	deployment.Eventually(t, deployment.Within, "the first request is given up", func() bool {
-		if !waits() || s.delivery(t).GetPurchase().GetAttempts() > 0 {
-			return true
-		}
-		began := time.Now()
-		a, err := buyer.Do("GET", s.link(), nil, "User-Agent", phone)
-		if err != nil || a.Code != http.StatusOK {
-			t.Fatalf("the page while Meta is slow: %d, %v", a.Code, err)
-		}
-		opened, slowest = opened+1, max(slowest, time.Since(began))
-		return false
-	})
-	if opened == 0 || slowest > deployment.Slack {
-		t.Errorf("%d pages while Meta did not answer, the slowest took %v", opened, slowest)
-	}
-	t.Logf("%d pages while Meta did not answer, the slowest took %v", opened, slowest)
-	if s.delivery(t).GetPurchase().GetReason() == "no answer in time" { // it is late still
-		s.explains(t, "O Purchase ainda não chegou à Meta: 1 tentativa falhou (a Meta não respondeu a tempo)")
-	}
-	s.awaitSettled(t, time.Minute)
-	s.explains(t, "A Meta aceitou o evento Purchase depois de 2 tentativas.")
-	if n := s.delivery(t).GetPurchase().GetAttempts(); n != 2 {
-		t.Errorf("Meta was asked %d times", n)
-	}
-}
-
 // ownerKill is one owner's message that a kill meets at a certain step.
 type ownerKill struct {
 	name   string
@@ -216,24 +171,34 @@ func TestOwner_killed(t *testing.T) {
 		bought.awaitMessage(t, deployment.Within, "sent")
 		bought.visit(t)
 
-		for _, k := range all {
-			if k.fault != nil {
-				begin(k)
+		each := func(name string, do func(*ownerKill)) {
+			for _, k := range all {
+				if k.name == name {
+					do(k)
+				}
 			}
 		}
-		for _, k := range all {
-			if k.fault != nil {
-				deployment.Eventually(t, deployment.Within, k.name+": Telegram is asked", func() bool { return k.asked(t) > 0 })
-			}
-		}
-		for _, k := range all {
-			if k.name == "taken by Telegram" {
-				begin(k)
-				deployment.Eventually(t, deployment.Within, "Telegram has it", func() bool { return k.shop.read(k.chat, k.begin) > 0 })
-			}
-		}
+		each("recorded, Telegram said to wait", begin)
+		each("recorded, Telegram said to wait", func(k *ownerKill) {
+			deployment.Eventually(t, deployment.Within, k.name+": Telegram was asked, and nobody waits for its answer", func() bool {
+				states, asked := k.ends(t)
+				return asked > 0 && !slices.Contains(states, sending)
+			})
+		})
+		each("being sent", begin)
+		each("taken by Telegram", begin)
+		each("being sent", func(k *ownerKill) {
+			deployment.Eventually(t, deployment.Within, k.name+": Telegram is asked", func() bool { _, asked := k.ends(t); return asked > 0 })
+		})
+		each("taken by Telegram", func(k *ownerKill) {
+			deployment.Eventually(t, deployment.Within, "Telegram has it", func() bool { return k.shop.read(k.chat, k.begin) > 0 })
+		})
 		d.Kill(t, deployment.Notifier) // at once: some results are written, the last perhaps not
 		d.Kill(t, deployment.Delivery)
+		for _, k := range all {
+			k.shop.sql(t, endLeases...) // now: they are those of the dead, and not of their successors
+		}
+		purchase.sql(t, endLeases...)
 		for _, k := range all {
 			if k.name == "not recorded yet" {
 				begin(k)
@@ -242,10 +207,7 @@ func TestOwner_killed(t *testing.T) {
 		d.Start(t, deployment.Delivery)
 		d.Start(t, deployment.Notifier)
 		for _, k := range all {
-			k.shop.sql(t, endLeases...)
-		}
-		purchase.sql(t, endLeases...)
-		for _, k := range all {
+			k.shop.sql(t, endBatches)
 			k.judge(t)
 		}
 		bought.awaitSettled(t, deployment.Within)
@@ -256,8 +218,13 @@ func TestOwner_killed(t *testing.T) {
 var endLeases = []string{
 	`UPDATE notifier.telegram_queue SET lease_until = now() WHERE merchant_id = $1 AND state = 1`,
 	`UPDATE delivery.purchases SET due_at = now() WHERE merchant_id = $1 AND state = 'queued'`,
-	`UPDATE payments.alert_lanes SET due_at = now() WHERE merchant_id = $1 AND batch IS NOT NULL`,
 }
+
+// endBatches lets payments try again what it could not hand over.
+const endBatches = `UPDATE payments.alert_lanes SET due_at = now() WHERE merchant_id = $1 AND batch IS NOT NULL`
+
+// sending is what ends says of a message that is with Telegram, beside notifier's own states.
+const sending = -1
 
 // visit is the buyer who opens the link.
 func (s *sale) visit(t *testing.T) {
@@ -268,13 +235,13 @@ func (s *sale) visit(t *testing.T) {
 	}
 }
 
-// ends are the owner's messages of the shop by their state, and asked how often Telegram was asked to send one.
+// ends are the owner's messages of the shop by their state, or sending, and asked how often Telegram was asked to send one.
 func (k *ownerKill) ends(t *testing.T) (states []int, asked int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), k.shop.d.Database().DSN())
 	must(t, err)
 	defer conn.Close(t.Context())
-	rows, err := conn.Query(t.Context(), `SELECT n.state, COALESCE(q.attempt, n.attempts) FROM notifier.notifications n
+	rows, err := conn.Query(t.Context(), `SELECT CASE WHEN q.state = 1 THEN -1 ELSE n.state END, COALESCE(q.attempt, n.attempts) FROM notifier.notifications n
 		LEFT JOIN notifier.telegram_queue q ON q.merchant_id = n.merchant_id AND q.notification_id = n.id
 		WHERE n.merchant_id = $1 AND n.kind = 'alert' ORDER BY n.created_at`, k.shop.id)
 	must(t, err)
@@ -285,12 +252,6 @@ func (k *ownerKill) ends(t *testing.T) (states []int, asked int) {
 	})
 	must(t, err)
 	return states, asked
-}
-
-func (k *ownerKill) asked(t *testing.T) int {
-	t.Helper()
-	_, asked := k.ends(t)
-	return asked
 }
 
 // judge compares what notifier says of the message with what the chat has.
@@ -314,10 +275,15 @@ func (k *ownerKill) judge(t *testing.T) {
 		t.Errorf("%s: the chat has it %d times, recorded as %v", what, n, states)
 	}
 	if states[0] == maybe {
+		// On a slow machine notifier may have given up on the silent answer before it was killed.
+		why := []string{"interrupted"}
+		if k.name == "being sent" {
+			why = append(why, "timeout")
+		}
 		settings := &paymentsv1.GetAlertSettingsResponse{}
 		deployment.Eventually(t, deployment.Within, what+": the settings say that it may not have arrived", func() bool {
 			k.shop.api.Must("GET", "/v1/alerts/settings", nil, settings)
-			return settings.GetSettings().GetLastFailure() == "interrupted"
+			return slices.Contains(why, settings.GetSettings().GetLastFailure())
 		}, func() string { return settings.String() })
 	}
 }
@@ -370,14 +336,14 @@ func fallbackBot(t *testing.T, d deployment.Deployment) {
 	s := shop.sell(t, sim.Atomopay)
 	must(t, d.World().RevokeBot(shop.botToken))
 	s.pay(t)
-	s.awaitSettled(t, time.Minute)
+	s.awaitSettled(t, retried)
 	s.explains(t, "pelo bot reserva “reserva_"+shop.name+"” (com o da venda: o Telegram não aceita o token do bot)")
 	env, args := shop.as("doctor", "--lang", "en")
 	if c := deployment.Run(t, env, args...); !strings.Contains(strings.Join(strings.Fields(c.Stdout), " "), "1 message of the last 24 h carried by the fallback bot") {
 		t.Errorf("doctor does not tell of the fallback: code %d\n%s%s", c.Code, c.Stdout, c.Stderr)
 	}
 	told := &notifierv1.GetNotificationsResponse{}
-	must(t, shop.api.Invoke(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, told))
+	must(t, shop.api.Ask(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, told))
 	found := false
 	for _, n := range told.GetNotifications() {
 		found = found || n.GetCarrierBotId() == second && n.GetCarrierBecause() == "bot_unauthorized"

@@ -37,7 +37,8 @@ func (s *shop) old(t *testing.T, n int, p sim.Provider) []*sale {
 func backfilled(t *testing.T, d deployment.Deployment) {
 	shop := openShop(t, d)
 	sales := shop.old(t, 4, sim.Atomopay)
-	slow := shop.old(t, 1, sim.Pushinpay)[0]
+	// Of this account a sale is looked at once an hour, so that a backfill of it runs for as long as the test wants.
+	slow := shop.branch(t, sim.Pushinpay, "devagar", "min_interval=1h", "dense_every=1h", "young_every=1h").old(t, 1, sim.Pushinpay)[0]
 	for _, s := range sales[:2] {
 		must(t, d.World().Pay(sim.Atomopay, s.charge)) // in silence
 	}
@@ -68,7 +69,6 @@ func backfilled(t *testing.T, d deployment.Deployment) {
 		}
 	}
 
-	// PushinPay may be asked about a sale once a minute, so that this one runs for a while.
 	env, args := shop.as("backfill", "--from", from.Format(time.RFC3339), "--to", to.Format(time.RFC3339), "--provider", "pushinpay")
 	running := deployment.BackgroundAs(t, env, args...)
 	deployment.Eventually(t, deployment.Within, "the backfill has begun", func() bool { return strings.Contains(running.Output(), "começou, com 1 venda") }, running.Output)

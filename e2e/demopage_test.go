@@ -14,7 +14,7 @@ import (
 	"github.com/baixapay/baixa/sim"
 )
 
-const settleLimit = 4 * time.Minute // of the demonstration, whose providers are asked at their real pace
+const settleLimit = 10 * time.Minute // of the demonstration, whose providers are asked at their real pace
 
 // TestDemo_everyPageInABrowser leaves the demonstration up, as `make demo` does, and opens every page that it sent to a buyer in a
 // real browser: the page gives access and reports the Purchase under the id that the server used, once a sale.

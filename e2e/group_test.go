@@ -61,7 +61,7 @@ func groupProduct(group int64) *paymentsv1.Product {
 func (s *sale) access(t *testing.T) *notifierv1.Access {
 	t.Helper()
 	resp := &notifierv1.GetAccessResponse{}
-	err := s.shop.api.Invoke(notifierv1.AccessService_GetAccess_FullMethodName, &notifierv1.GetAccessRequest{PaymentId: s.id}, resp)
+	err := s.shop.api.Ask(notifierv1.AccessService_GetAccess_FullMethodName, &notifierv1.GetAccessRequest{PaymentId: s.id}, resp)
 	if status.Code(err) != codes.NotFound { // not granted yet
 		must(t, err)
 	}

@@ -256,7 +256,7 @@ func TestHook_killed(t *testing.T) {
 		s := shop.sell(t, sim.Atomopay)
 		s.pay(t)
 		<-held
-		s.awaitMessage(t, lease, "sent") // a message on its way could only be "maybe sent" after the kill
+		s.awaitMessage(t, lease+retried, "sent") // a message on its way could only be "maybe sent" after the kill
 		d.Kill(t, deployment.Notifier)
 		d.Start(t, deployment.Notifier)
 		<-screen.done // the socket went with the process

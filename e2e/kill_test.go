@@ -21,6 +21,7 @@ const (
 	rounds    = 6
 	saleEach  = 6
 	killAfter = 400 * time.Millisecond // at most, after the round's first request
+	killedFor = 6 * time.Minute        // what was cut short is done again, PushinPay being asked once a minute
 )
 
 // TestKill kills services with kill -9 at random moments while sales are created and paid, and starts them again. At the end every
@@ -161,7 +162,7 @@ func (k *killing) judge(t *testing.T) {
 // kill cut it short, maybe sent and never twice, which is false. Whoever was told opens the page, and Meta counts one Purchase.
 func (s *sale) awaitToldThroughKills(t *testing.T) (sure bool) {
 	t.Helper()
-	deployment.Eventually(t, 4*time.Minute, fmt.Sprintf("sale %s at %s is paid and its message has come to an end", s.id, s.provider), func() bool {
+	deployment.Eventually(t, killedFor, fmt.Sprintf("sale %s at %s is paid and its message has come to an end", s.id, s.provider), func() bool {
 		p := s.get(t)
 		m := p.GetFulfilment().GetMessage()
 		return p.GetStatus() == isPaid && (m == "sent" || m == "maybe_sent")

@@ -44,7 +44,7 @@ func (s *sale) awaitMessage(t *testing.T, within time.Duration, want string) *pa
 func (s *sale) checkTold(t *testing.T, want notifierv1.NotificationState, reason string) {
 	t.Helper()
 	resp := &notifierv1.GetNotificationsResponse{}
-	must(t, s.shop.api.Invoke(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, resp))
+	must(t, s.shop.api.Ask(notifierv1.NotifierService_GetNotifications_FullMethodName, &notifierv1.GetNotificationsRequest{PaymentId: s.id}, resp))
 	var found int
 	for _, n := range resp.GetNotifications() {
 		if n.GetChannel() == notifierv1.Channel_CHANNEL_TELEGRAM {
@@ -65,7 +65,7 @@ func blockedBot(t *testing.T, d deployment.Deployment) {
 	s := shop.sell(t, sim.Atomopay)
 	must(t, d.World().AddChat(sim.Chat{ID: s.chat, State: sim.ChatBlocked}))
 	s.pay(t)
-	f := s.awaitMessage(t, time.Minute, "undeliverable")
+	f := s.awaitMessage(t, retried, "undeliverable")
 	if f.GetTokenIssuedAt() == nil || f.GetMessageReason() != "blocked" {
 		t.Errorf("fulfilment: %v, want a token and the reason blocked", f)
 	}
@@ -87,7 +87,7 @@ func limitedChat(t *testing.T, d deployment.Deployment) {
 	s.strikeChat(t, sim.Fault{Kind: sim.FaultRateLimited, RetryAfter: 2 * time.Second, RetryInBody: true, Count: 1})
 	began := time.Now()
 	s.pay(t)
-	s.awaitSettled(t, time.Minute)
+	s.awaitSettled(t, retried)
 	if since := time.Since(began); since < 2*time.Second {
 		t.Errorf("sent %v after Telegram asked for 2 s", since)
 	}
@@ -98,7 +98,7 @@ func swallowedMessage(t *testing.T, d deployment.Deployment) {
 	s, next := shop.sell(t, sim.Atomopay), shop.sell(t, sim.Atomopay)
 	s.strikeChat(t, sim.Fault{Kind: sim.FaultSwallow, Count: 1})
 	s.pay(t)
-	s.awaitMessage(t, time.Minute, "maybe_sent")
+	s.awaitMessage(t, retried, "maybe_sent")
 	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_MAYBE_SENT, "connection_broken")
 	next.pay(t) // whatever is still to be sent has been sent when this has
 	next.awaitSettled(t, deployment.Within)
@@ -125,7 +125,7 @@ func telegramDown(t *testing.T, d deployment.Deployment) {
 // awaitMessageEnd waits until the message is not queued any more, however it ended.
 func (s *sale) awaitMessageEnd(t *testing.T) *paymentsv1.Fulfilment {
 	t.Helper()
-	deployment.Eventually(t, time.Minute, "the message has come to an end", func() bool {
+	deployment.Eventually(t, retried, "the message has come to an end", func() bool {
 		m := s.get(t).GetFulfilment().GetMessage()
 		return m != "" && m != "queued"
 	}, func() string { return s.history(t) })
@@ -141,7 +141,7 @@ func revokedBot(t *testing.T, d deployment.Deployment) {
 	deployment.Eventually(t, deployment.Within, "the bot is refused", func() bool { return d.World().Counters().Telegram.Refused > 0 })
 	must(t, d.World().AddBot(sim.Bot{Token: shop.botToken}))
 	shop.putBot()
-	s.awaitSettled(t, time.Minute)
+	s.awaitSettled(t, retried)
 }
 
 func metaDown(t *testing.T, d deployment.Deployment) {
@@ -150,7 +150,7 @@ func metaDown(t *testing.T, d deployment.Deployment) {
 	must(t, err)
 	s := shop.sell(t, sim.Atomopay)
 	s.pay(t)
-	s.awaitSettled(t, time.Minute)
+	s.awaitSettled(t, retried)
 }
 
 func noChat(t *testing.T, d deployment.Deployment) {
@@ -161,7 +161,7 @@ func noChat(t *testing.T, d deployment.Deployment) {
 	shop.api.Must("POST", "/v1/payments", req, made)
 	s := &sale{shop: shop, id: made.GetPayment().GetId(), provider: sim.Atomopay, charge: made.GetPayment().GetCharge().GetHash(), centavos: price}
 	s.pay(t)
-	if f := s.awaitMessage(t, time.Minute, "undeliverable"); f.GetMessageReason() != "no_chat" || f.GetTokenIssuedAt() == nil {
+	if f := s.awaitMessage(t, retried, "undeliverable"); f.GetMessageReason() != "no_chat" || f.GetTokenIssuedAt() == nil {
 		t.Errorf("fulfilment: %v, want a token and the reason no_chat", f)
 	}
 	s.checkTold(t, notifierv1.NotificationState_NOTIFICATION_STATE_UNDELIVERABLE, "no_chat")
@@ -179,7 +179,7 @@ func metaDisagrees(t *testing.T, d deployment.Deployment) {
 		must(t, err)
 		s := shop.sell(t, sim.Atomopay)
 		s.pay(t)
-		s.awaitSettled(t, time.Minute)
+		s.awaitSettled(t, retried)
 	}
 }
 
@@ -202,9 +202,9 @@ func metaRefusesToken(t *testing.T, d deployment.Deployment) {
 	for _, s := range sales {
 		s.pay(t)
 	}
-	deployment.Eventually(t, time.Minute, "the owner hears that the pixel is paused", func() bool { return told() > 0 })
+	deployment.Eventually(t, retried, "the owner hears that the pixel is paused", func() bool { return told() > 0 })
 	for _, s := range sales {
-		deployment.Eventually(t, time.Minute, "both pages are open and both Purchases wait", func() bool {
+		deployment.Eventually(t, retried, "both pages are open and both Purchases wait", func() bool {
 			f := s.get(t).GetFulfilment()
 			return f.GetOpenedAt() != nil && f.GetPurchase() == "queued"
 		}, func() string { return s.history(t) })
@@ -214,7 +214,7 @@ func metaRefusesToken(t *testing.T, d deployment.Deployment) {
 	shop.operator.Must("POST", "/v1/pixels", &deliveryv1.PutPixelRequest{MerchantId: shop.id, BotId: shop.bot, PixelId: shop.pixel, AccessToken: token,
 		BaseUrl: d.Sims().MetaURL()}, &deliveryv1.PutPixelResponse{})
 	for _, s := range sales {
-		s.awaitSettled(t, time.Minute)
+		s.awaitSettled(t, retried)
 	}
 	if n := told(); n != 1 {
 		t.Errorf("the owner was told %d times of one pause", n)
@@ -239,7 +239,7 @@ func ownerAlerts(t *testing.T, d deployment.Deployment) {
 	}
 	await := func(begin string) {
 		t.Helper()
-		deployment.Eventually(t, time.Minute, "the owner reads "+begin, func() bool { return told(begin) > 0 })
+		deployment.Eventually(t, retried, "the owner reads "+begin, func() bool { return told(begin) > 0 })
 	}
 	must(t, d.World().AddChat(sim.Chat{ID: s.chat, State: sim.ChatBlocked}))
 	s.pay(t)

@@ -156,7 +156,7 @@ func backAtOnce(t *testing.T, d deployment.Deployment) {
 		}
 		deployment.Eventually(t, lease+deployment.Within, "the link is closed, or was never made", func() bool {
 			resp := &deliveryv1.GetDeliveryResponse{}
-			err := shop.api.Invoke(deliveryv1.DeliveryService_GetDelivery_FullMethodName, &deliveryv1.GetDeliveryRequest{PaymentId: s.id}, resp)
+			err := shop.api.Ask(deliveryv1.DeliveryService_GetDelivery_FullMethodName, &deliveryv1.GetDeliveryRequest{PaymentId: s.id}, resp)
 			return status.Code(err) == codes.NotFound || err == nil && resp.GetDelivery().GetState() == deliveryv1.DeliveryState_DELIVERY_STATE_REVOKED
 		}, func() string { return s.history(t) })
 		if link := s.link(); link != "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -285,9 +286,9 @@ func pageMadeAnew(t *testing.T, shop *shop) {
 	if got := p.Open(made.GetUrl()); got != http.StatusOK {
 		t.Errorf("the new link: status %d", got)
 	}
-	if s.count(t, "token_regenerated") != 1 || s.count(t, "resend_ordered") != 1 {
-		t.Errorf("history:%s", s.history(t))
-	}
+	deployment.Eventually(t, deployment.Within, "the new link and its order are in the history once", func() bool {
+		return s.count(t, "token_regenerated") == 1 && s.count(t, "resend_ordered") == 1
+	}, func() string { return s.history(t) })
 }
 
 func pageFile(t *testing.T, shop *shop) {
@@ -365,16 +366,15 @@ func pageEverySale(t *testing.T, shop *shop) {
 			screen.awaitOnce(t, deployment.Within, s.id, kind)
 		}
 		story := &paymentsv1.ExplainPaymentResponse{}
-		shop.api.Must("GET", "/v1/payments:explain?query="+s.id, nil, story)
-		at := map[string]time.Time{}
-		for _, l := range story.GetTimeline() {
-			at[l.GetKind()] = l.GetAt().AsTime()
-		}
-		for _, kind := range []string{"token_issued", "message_sent", "opened", "purchase_queued", "purchase_sent", "owner_notified"} {
-			if at[kind].Unix() <= 0 {
-				t.Errorf("the story of %s has no %s with a time: %v", s.id, kind, story.GetTimeline())
+		deployment.Eventually(t, deployment.Within, "the story of "+s.id+" has everything with its time", func() bool {
+			shop.api.Must("GET", "/v1/payments:explain?query="+s.id, nil, story)
+			at := map[string]time.Time{}
+			for _, l := range story.GetTimeline() {
+				at[l.GetKind()] = l.GetAt().AsTime()
 			}
-		}
+			return !slices.ContainsFunc([]string{"token_issued", "message_sent", "opened", "purchase_queued", "purchase_sent", "owner_notified"},
+				func(kind string) bool { return at[kind].Unix() <= 0 })
+		}, func() string { return fmt.Sprint(story.GetTimeline()) })
 	}
 }
 

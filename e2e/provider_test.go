@@ -19,7 +19,7 @@ const (
 )
 
 // retried is how long a look that got no answer may take to be repeated, with its answer's way.
-const retried = 2 * time.Minute
+const retried = time.Minute + deployment.Within
 
 // providerStories are about providers on a bad day.
 func providerStories() []story {
@@ -33,7 +33,7 @@ func providerStories() []story {
 	for _, f := range []sim.Fault{
 		{Kind: sim.FaultDown}, {Kind: sim.FaultSlow, Latency: 2 * time.Second}, {Kind: sim.FaultHTML}, {Kind: sim.FaultHTML, HTTPStatus: 200},
 		{Kind: sim.FaultCode, HTTPStatus: 500}, {Kind: sim.FaultTruncated}, {Kind: sim.FaultEmpty}, {Kind: sim.FaultErrorBody}, {Kind: sim.FaultHuge},
-		{Kind: sim.FaultRateLimited, RetryAfter: 3 * time.Second, Count: 1}, {Kind: sim.FaultHidden, Age: 3*time.Minute + 10*time.Second},
+		{Kind: sim.FaultRateLimited, RetryAfter: 3 * time.Second, Count: 1}, {Kind: sim.FaultHidden, Age: time.Hour},
 	} {
 		name := fmt.Sprintf("provider %s %d", f.Kind, f.HTTPStatus)
 		list = append(list, story{name, func(t *testing.T, d deployment.Deployment) { badDay(t, d, f) }})
@@ -64,7 +64,7 @@ func badDay(t *testing.T, d deployment.Deployment, f sim.Fault) {
 			func() bool { return s.count(t, "poll_failed") > 0 }, func() string { return s.history(t) })
 		s.checkKnowledge(t, f)
 	}
-	if f.Count == 0 && f.Age == 0 {
+	if f.Count == 0 {
 		d.World().RemoveFault(fault)
 	}
 	s.awaitSettled(t, retried)
@@ -112,7 +112,7 @@ func lyingProvider(t *testing.T, d deployment.Deployment) {
 	}
 	s.checkUntouched(t)
 	d.World().RemoveFault(fault)
-	s.awaitSettled(t, time.Minute)
+	s.awaitSettled(t, retried)
 }
 
 // The status says paid, then pending: what was learned once stays.
@@ -220,11 +220,12 @@ func pushinpayPace(t *testing.T, d deployment.Deployment) {
 		}
 	}
 	deployment.Eventually(t, deployment.Within, "a webhook is in the history", func() bool { return s.count(t, "hint_received") > 0 })
-	if looks, err := d.World().Looks(sim.Pushinpay, s.charge); err != nil || looks != 1 {
-		t.Errorf("PushinPay was asked %d times (%v)", looks, err)
+	looks, err := d.World().Looks(sim.Pushinpay, s.charge)
+	if allowed := 1 + int64(time.Since(first)/time.Minute); err != nil || int64(looks) > allowed { // a minute may have passed meanwhile
+		t.Errorf("PushinPay was asked %d times, %d are allowed by now (%v)", looks, allowed, err)
 	}
-	if k := s.get(t).GetKnowledge(); k.GetNextPollAt().AsTime().Before(first.Add(time.Minute)) {
-		t.Errorf("the next look is %v after the first", k.GetNextPollAt().AsTime().Sub(first))
+	if k := s.get(t).GetKnowledge(); k.GetNextPollAt().AsTime().Before(k.GetLastPollAt().AsTime().Add(time.Minute)) {
+		t.Errorf("the next look is %v after the last", k.GetNextPollAt().AsTime().Sub(k.GetLastPollAt().AsTime()))
 	}
 	if n := d.World().Counters().Providers[sim.Pushinpay].Violations; n != 0 {
 		t.Errorf("PushinPay's rule was broken %d times", n)

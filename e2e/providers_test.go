@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/baixapay/baixa/e2e/deployment"
 	"github.com/baixapay/baixa/services/gateways"
 	"github.com/baixapay/baixa/sim"
 )
@@ -200,7 +201,7 @@ func TestProviders_everyWebhook(t *testing.T) {
 				var h hook
 				select {
 				case h = <-c.hooks:
-				case <-time.After(10 * time.Second):
+				case <-time.After(deployment.Within):
 					t.Fatalf("%s %s: no webhook came", variant, status)
 				}
 				f, err := gateways.Parse(string(c.provider), h.contentType, nil, []byte(h.body))

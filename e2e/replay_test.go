@@ -120,11 +120,11 @@ func refusedReplay(t *testing.T, d deployment.Deployment) {
 	s.checkUntouched(t)
 
 	put(right)
-	shop.replay(t, "1 are read again, 0 were purged and cannot be", "--dry-run", "--state", "refused", "--from", minutesAgo(5).Format(time.RFC3339), "--to", time.Now().Add(time.Minute).Format(time.RFC3339))
+	shop.replay(t, "1 are read again, 0 were purged and cannot be", "--dry-run", "--state", "refused", "--from", minutesAgo(60).Format(time.RFC3339), "--to", time.Now().Add(time.Minute).Format(time.RFC3339))
 	if n := len(shop.webhooks(t, "refused", "--provider", "orionpay")); n != 1 {
 		t.Errorf("a dry run left %d refused webhooks, want 1", n)
 	}
-	shop.replay(t, "1 are read again, 0 were purged and cannot be", "--state", "refused", "--from", minutesAgo(5).Format(time.RFC3339), "--to", time.Now().Add(time.Minute).Format(time.RFC3339))
+	shop.replay(t, "1 are read again, 0 were purged and cannot be", "--state", "refused", "--from", minutesAgo(60).Format(time.RFC3339), "--to", time.Now().Add(time.Minute).Format(time.RFC3339))
 	s.awaitSettled(t, retried)
 	for range 2 {
 		shop.replay(t, "1 are read again, 0 were purged and cannot be", id, id)

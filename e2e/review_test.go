@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -248,9 +247,9 @@ func everyReview(t *testing.T, d deployment.Deployment) {
 			if s.get(t).GetStatusReason() != "" && s.status(t) != isCancelled {
 				t.Errorf("%s is decided and still asks: %v", x.reason, s.get(t))
 			}
-			if !slices.ContainsFunc(screen.events(s.id, "payment_update"), func(f frame) bool { return f.Status == "needs_review" || x.delivered }) {
-				t.Errorf("the owner's screen never showed the review of %s: %v", x.reason, screen.events(s.id, "payment_update"))
-			}
+			deployment.Eventually(t, deployment.Within, "the owner's screen shows the review of "+x.reason, func() bool {
+				return x.delivered || len(s.news(screen, "needs_review")) > 0
+			}, func() string { return fmt.Sprint(screen.events(s.id, "payment_update")) })
 		}
 	}
 	shop.checkSums(t, count, gross)

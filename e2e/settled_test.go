@@ -158,7 +158,7 @@ func (s *sale) purchases(t *testing.T) (counted []sim.Event) {
 func (s *sale) delivery(t *testing.T) *deliveryv1.Delivery {
 	t.Helper()
 	resp := &deliveryv1.GetDeliveryResponse{}
-	must(t, s.shop.api.Invoke(deliveryv1.DeliveryService_GetDelivery_FullMethodName, &deliveryv1.GetDeliveryRequest{PaymentId: s.id}, resp))
+	must(t, s.shop.api.Ask(deliveryv1.DeliveryService_GetDelivery_FullMethodName, &deliveryv1.GetDeliveryRequest{PaymentId: s.id}, resp))
 	return resp.GetDelivery()
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // Limit is how long one step in a page may take on a machine that is busy with other tests.
-const Limit = 60 * time.Second
+const Limit = 3 * time.Minute
 
 var chromium struct {
 	once   sync.Once
@@ -31,6 +31,7 @@ func start() (context.Context, error) {
 	chromium.once.Do(func() {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.DisableGPU,
+			chromedp.WSURLReadTimeout(Limit),
 			chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("disable-domain-reliability", true),

@@ -15,10 +15,10 @@ type Command struct {
 	Stdout, Stderr string
 }
 
-const commandLimit = 5 * time.Minute // the demonstration settles 200 sales at the providers' real pace
+const commandLimit = 10 * time.Minute // the demonstration settles 200 sales at the providers' real pace
 
 // Run runs the program under test with arguments and, beside our own environment, add (NAME=value). It fails the test when the
-// command does not end within five minutes.
+// command does not end within ten minutes.
 func Run(t testing.TB, add []string, args ...string) Command {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)

@@ -74,8 +74,8 @@ func New(t testing.TB, name string) Deployment {
 func Names() []string { return []string{OneProcess, SeparateProcesses} }
 
 const (
-	startLimit = 90 * time.Second // a cold start on a machine that is busy with other tests
-	stopLimit  = 40 * time.Second
+	startLimit = 3 * time.Minute // a cold start on a machine that is busy with other tests
+	stopLimit  = 2 * time.Minute
 )
 
 // surroundings are what every deployment has beside its processes.

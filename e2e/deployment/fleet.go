@@ -118,6 +118,9 @@ func Addresses(t testing.TB, n int) []string {
 	return out
 }
 
+// probeLimit is how long one question whether a process is ready may take; it is asked again until startLimit.
+const probeLimit = 10 * time.Second
+
 // healthy asks a gRPC server's health service.
 func healthy(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -126,7 +129,7 @@ func healthy(address string) func(context.Context) error {
 			return err
 		}
 		defer conn.Close()
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, probeLimit)
 		defer cancel()
 		resp, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
 		if err == nil && resp.GetStatus() != healthpb.HealthCheckResponse_SERVING {
