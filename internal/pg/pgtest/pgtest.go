@@ -33,7 +33,7 @@ import (
 const (
 	setUpLimit = 2 * time.Minute // a cold server on a busy machine
 	dirPrefix  = "baixa-pgtest-"
-	staleAfter = time.Minute // younger folders may belong to a process that has not locked them yet
+	staleAfter = 10 * time.Minute // younger folders may belong to a process that has not locked them yet, or to a test that stopped its server
 )
 
 var here = &host{templates: map[string]*template{}}

@@ -168,6 +168,26 @@ func TestSweep_removesOnlyWhatIsStale(t *testing.T) {
 	}
 }
 
+// Another process's tests begin while a server is stopped in the midst of a long test.
+func TestSweep_leavesAStoppedServer(t *testing.T) {
+	tmp, err := os.MkdirTemp("", "baixa-sweep-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	t.Setenv("TMPDIR", tmp)
+	s := Server(t)
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(s.dir, old, old); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop(t)
+	sweep(t.Context())
+	if _, err := os.Stat(filepath.Join(s.dir, "data", "PG_VERSION")); err != nil {
+		t.Errorf("the data of a stopped server: %v", err)
+	}
+}
+
 func TestWithDatabase_bothForms(t *testing.T) {
 	for dsn, want := range map[string]string{
 		"postgres://u:p@h:5432/a?sslmode=disable":    "postgres://u:p@h:5432/b?sslmode=disable",

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/baixapay/baixa/internal/pg"
 )
@@ -61,7 +62,8 @@ func (s *Instance) Start(t testing.TB) {
 	s.server, s.dsn = server, server.DSN()
 }
 
-// Stop is a fast shutdown: connections break, committed rows stay. A stopped server is left alone.
+// Stop is a fast shutdown: connections break, committed rows stay, for ten minutes at least: whoever clears away what killed test processes left
+// takes an older folder that nobody serves for such a one. A stopped server is left alone.
 func (s *Instance) Stop(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
@@ -71,6 +73,10 @@ func (s *Instance) Stop(t testing.TB) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), setUpLimit)
 	defer cancel()
+	now := time.Now()
+	if err := os.Chtimes(s.dir, now, now); err != nil { // while it is locked still
+		t.Errorf("keep test server's folder: %v", err)
+	}
 	if err := s.server.Stop(ctx); err != nil {
 		t.Errorf("stop test server: %v", err)
 		return
