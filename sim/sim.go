@@ -38,6 +38,8 @@ type Config struct {
 	Strict bool
 	// WebhookWorkers is how many webhooks may be on their way at once; 32 when 0.
 	WebhookWorkers int
+	// WebhookPatience is how long every provider waits for the answer to a webhook; each as long as it is known to (PushinPay 2 s), or 10 s, when 0.
+	WebhookPatience time.Duration
 	// Keep is how many messages, Meta events and webhook deliveries are kept
 	// for reading, the oldest dropped first; 50,000 when 0. Counters count all.
 	Keep int
@@ -78,8 +80,8 @@ type World struct {
 // New builds a world and starts its webhook workers. It fails only on a
 // configuration that contradicts itself.
 func New(cfg Config) (*World, error) {
-	if cfg.WebhookWorkers < 0 || cfg.Keep < 0 {
-		return nil, errors.New("sim: negative WebhookWorkers or Keep")
+	if cfg.WebhookWorkers < 0 || cfg.Keep < 0 || cfg.WebhookPatience < 0 {
+		return nil, errors.New("sim: negative WebhookWorkers, WebhookPatience or Keep")
 	}
 	if cfg.WebhookWorkers == 0 {
 		cfg.WebhookWorkers = 32

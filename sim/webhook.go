@@ -238,7 +238,7 @@ func (h *hooks) send(j *hookJob) {
 }
 
 func (h *hooks) post(j *hookJob) (int, error) {
-	ctx, cancel := context.WithTimeout(h.w.ctx, or(j.s.timeout, 10*time.Second))
+	ctx, cancel := context.WithTimeout(h.w.ctx, or(h.w.cfg.WebhookPatience, or(j.s.timeout, 10*time.Second)))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, j.url, bytes.NewReader(j.body))
 	if err != nil {

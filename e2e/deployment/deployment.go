@@ -92,7 +92,7 @@ func surround(t testing.TB) *surroundings {
 	t.Helper()
 	s := &surroundings{canaries: &Canaries{}}
 	var err error
-	if s.world, err = sim.New(sim.Config{Seed: 43, Strict: true}); err != nil {
+	if s.world, err = sim.New(sim.Config{Seed: 43, Strict: true, WebhookPatience: Within}); err != nil {
 		t.Fatalf("make simulators: %v", err)
 	}
 	t.Cleanup(s.world.Close)
