@@ -26,7 +26,7 @@ func providerStories() []story {
 	list := []story{{"provider lies", lyingProvider}, {"provider flaps", flappingProvider}, {"provider uses an unknown word", unknownWord},
 		{"provider says another amount", otherAmount}, {"provider refuses the charge", refusedCharge},
 		{"PushinPay is never asked twice a minute", pushinpayPace},
-		{"provider refuses the credentials", refusedCredentials}}
+		{"provider refuses the credentials", refusedCredentials}, {"provider falls silent", silentProvider}}
 	for _, p := range three {
 		list = append(list, story{"creation not answered by " + string(p), func(t *testing.T, d deployment.Deployment) { lostCreation(t, d, p) }})
 	}
