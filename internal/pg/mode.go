@@ -19,6 +19,9 @@ var (
 	// be small when they were planned. It is not for statements whose filters may be absent.
 	ByKey = Mode{`SELECT ` + byKey}
 
+	// Indexed is ByKey for statements that also join what they were given with what they wrote, many with many: that is hashed.
+	Indexed = Mode{`SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`}
+
 	// Lease is ByKey for a claim whose loss nothing suffers from: the server answers before it is on disk. Should it crash at once, the rows
 	// are free again as they are when a lease ends. It is not for claims that forbid something, such as sending twice.
 	Lease = Mode{`SELECT set_config('synchronous_commit', 'off', true), ` + byKey}

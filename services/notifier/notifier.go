@@ -95,7 +95,7 @@ func (s *Service) assemble() (err error) {
 	if s.sender, err = telegram.NewSender(sending); err != nil {
 		return err
 	}
-	api, err := server.New(server.Deps{Store: s.store, Sealer: s.deps.Sealer, Wake: s.sender.Wake, OpenSockets: s.hub.Open})
+	api, err := server.New(server.Deps{Store: s.store, Sealer: s.deps.Sealer, Record: s.sender.Record, Wake: s.sender.Wake, OpenSockets: s.hub.Open})
 	if err != nil {
 		return err
 	}

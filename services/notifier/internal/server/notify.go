@@ -54,18 +54,13 @@ func (s *Server) record(ctx context.Context, requests []*notifierv1.NotifyReques
 			return nil, err
 		}
 	}
-	recorded, err := s.Store.Record(ctx, intents)
+	recorded, err := s.Record(ctx, intents)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]*notifierv1.NotifyResponse, len(recorded))
-	due := false
 	for i, x := range recorded {
 		out[i] = &notifierv1.NotifyResponse{Notification: notification(x.Notification), Created: x.Created}
-		due = due || x.Created && x.State == store.Queued
-	}
-	if due {
-		s.Wake()
 	}
 	return out, nil
 }

@@ -20,7 +20,9 @@ import (
 type Deps struct {
 	Store  *store.Store
 	Sealer *seal.Sealer
-	// Wake is called after something for Telegram became due.
+	// Record writes what is to be told, all or nothing, and has it sent: Sender.Record.
+	Record func(context.Context, []store.Intent) ([]store.Recorded, error)
+	// Wake is called after something that waited for Telegram may go.
 	Wake func()
 	// OpenSockets counts this process's open streams, of one merchant or (nil) of all.
 	OpenSockets func(merchant *uuid.UUID) int
@@ -35,7 +37,7 @@ type Server struct {
 
 // New checks d.
 func New(d Deps) (*Server, error) {
-	if d.Store == nil || d.Sealer == nil || d.Wake == nil || d.OpenSockets == nil {
+	if d.Store == nil || d.Sealer == nil || d.Record == nil || d.Wake == nil || d.OpenSockets == nil {
 		return nil, errors.New("notifier server: a dependency is missing")
 	}
 	return &Server{Deps: d}, nil

@@ -46,14 +46,16 @@ lanes AS (
 )`
 
 // The bots' rows are locked first, those that sent least recently before others, so that replicas divide the bots and no
-// bot's rate is spent twice. A message is its chat's first when nothing before it waits, is being sent, or was sent so recently
+// bot's rate is spent twice. One that was used since the statement began is left out, since what it took of the queue is not seen here: the row is
+// locked as it is now (b) and joined as it was (o). A message is its chat's first when nothing before it waits, is being sent, or was sent so recently
 // that the chat must be quiet; asked as a scalar, so that the planner walks the chat's index instead of the bot's. $1 most messages, $2 interval in seconds, $3 burst, $4 in flight, $5 lease in seconds, $6 the claim's name.
 const claimSQL = `
 WITH RECURSIVE` + lanes + `,
 ready AS (
     SELECT b.merchant_id, b.bot_id, b.version, b.next_at
     FROM lanes l JOIN bots b ON b.merchant_id = l.merchant_id AND b.bot_id = l.bot_id
-    WHERE b.refused_at IS NULL AND b.paused_until <= now()
+    JOIN bots o ON o.merchant_id = l.merchant_id AND o.bot_id = l.bot_id
+    WHERE b.next_at = o.next_at AND b.refused_at IS NULL AND b.paused_until <= now()
       AND b.next_at <= now() + make_interval(secs => ($3::int - 1) * $2::float8)
     ORDER BY b.next_at
     LIMIT $1
@@ -75,6 +77,9 @@ ready AS (
               WHERE e.merchant_id = w.merchant_id AND e.bot_id = w.bot_id AND e.chat_id = w.chat_id
                 AND (e.state < 2 OR e.due_at > now())
               ORDER BY e.seq LIMIT 1)
+          AND (
+              SELECT e.seq FROM telegram_queue e
+              WHERE e.state = 1 AND e.merchant_id = w.merchant_id AND e.bot_id = w.bot_id AND e.chat_id = w.chat_id LIMIT 1) IS NULL
         ORDER BY w.due_at, w.seq
         LIMIT greatest(0, s.most)) q
     LIMIT $1

@@ -51,11 +51,13 @@ type Recorded struct {
 
 // Rows are inserted sale by sale so that two batches with the same sales wait for each other in one order; within a sale, and
 // in the queue, the caller's order is kept. The chat id 0 ends a message before it begins, and so does a kind that the merchant has no text for.
+// $13 says which messages of locked bots go at once, $14 is the claim's name, $15 its lease and $16 the interval in seconds. Of those a message goes
+// whose chat has nothing waiting, nothing on its way, and need not be quiet; asked as a scalar, so that it is never joined with the whole queue.
 const recordSQL = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
-                         $9::bigint[], $10::bytea[], $11::text[], $12::boolean[])
-        WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, channel, traceparent, chat_id, content, event, optional, ord)
+                         $9::bigint[], $10::bytea[], $11::text[], $12::boolean[], $13::boolean[])
+        WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, channel, traceparent, chat_id, content, event, optional, direct, ord)
 ), fresh AS (
     INSERT INTO notifications (merchant_id, id, payment_id, bot_id, key, kind, channel, state, reason, traceparent, sent_at, event)
     SELECT merchant_id, id, payment_id, bot_id, key, kind, channel,
@@ -70,11 +72,25 @@ WITH given AS (
     ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
     RETURNING merchant_id, id, bot_id, state, reason, created_at, sent_at
 ), queued AS (
-    INSERT INTO telegram_queue (merchant_id, notification_id, payment_id, bot_id, chat_id, content, traceparent, created_at)
-    SELECT g.merchant_id, g.id, g.payment_id, g.bot_id, g.chat_id, g.content, g.traceparent, f.created_at
+    INSERT INTO telegram_queue (merchant_id, notification_id, payment_id, bot_id, chat_id, content, traceparent, created_at,
+                                state, attempt, lease_until, claim)
+    SELECT g.merchant_id, g.id, g.payment_id, g.bot_id, g.chat_id, g.content, g.traceparent, f.created_at,
+           d.goes::int, d.goes::int, CASE WHEN d.goes THEN clock_timestamp() + make_interval(secs => $15::float8) END,
+           CASE WHEN d.goes THEN $14::uuid END
     FROM given g JOIN fresh f ON f.merchant_id = g.merchant_id AND f.id = g.id
+    CROSS JOIN LATERAL (
+        SELECT g.direct AND (
+            SELECT e.seq FROM telegram_queue e
+            WHERE e.merchant_id = g.merchant_id AND e.bot_id = g.bot_id AND e.chat_id = g.chat_id AND (e.state < 2 OR e.due_at > now())
+            ORDER BY e.seq LIMIT 1) IS NULL AS goes
+        OFFSET 0) d
     WHERE f.state = 1
     ORDER BY g.ord
+    RETURNING merchant_id, notification_id, bot_id, state
+), spent AS (
+    UPDATE bots b SET next_at = greatest(b.next_at, now()) + make_interval(secs => c.n * $16::float8)
+    FROM (SELECT merchant_id, bot_id, count(*) AS n FROM queued WHERE state = 1 GROUP BY merchant_id, bot_id) c
+    WHERE b.merchant_id = c.merchant_id AND b.bot_id = c.bot_id
 ), hopeless AS (
     INSERT INTO outcomes (merchant_id, notification_id, payment_id, kind, channel, state, reason, message_id, traceparent)
     SELECT g.merchant_id, g.id, g.payment_id, g.kind, g.channel, f.state, f.reason, 0, g.traceparent
@@ -83,38 +99,43 @@ WITH given AS (
 )
 SELECT f.id, f.state,
        CASE WHEN f.state <> 1 THEN f.reason WHEN b.bot_id IS NULL THEN 'no_bot' WHEN b.refused_at IS NOT NULL THEN 'bot_unauthorized' ELSE '' END,
-       f.created_at, f.sent_at
-FROM fresh f LEFT JOIN bots b ON b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id`
+       f.created_at, f.sent_at, COALESCE(q.state = 1, false)
+FROM fresh f LEFT JOIN bots b ON b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id
+LEFT JOIN queued q ON q.merchant_id = f.merchant_id AND q.notification_id = f.id`
 
 // Record writes the intents in one transaction and returns them in order; one whose (MerchantID, PaymentID, Key) exists, or
 // stands earlier in the same call, is answered with the first one and writes nothing. All or nothing.
 func (s *Store) Record(ctx context.Context, intents []Intent) ([]Recorded, error) {
-	out := make([]Recorded, len(intents))
-	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		events, outcomes, err := s.insert(ctx, tx, intents, out)
-		if err != nil {
-			return fmt.Errorf("record notifications: %w", err)
-		}
-		if err := s.existing(ctx, tx, intents, out); err != nil {
-			return fmt.Errorf("look up notifications: %w", err)
-		}
-		if events {
-			if err := s.events.Notify(ctx, pg.Later(tx), ""); err != nil {
-				return err
-			}
-		}
-		if outcomes {
-			return s.outcomes.Notify(ctx, pg.Later(tx), "")
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	out, _, err := s.RecordAndClaim(ctx, intents, Direct{})
+	return out, err
 }
 
-func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded) (events, outcomes bool, err error) {
+func (s *Store) record(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded, h *handful) error {
+	if err := pg.Indexed.Set(ctx, tx); err != nil {
+		return err
+	}
+	if err := h.choose(ctx, tx, intents); err != nil {
+		return fmt.Errorf("choose messages that go at once: %w", err)
+	}
+	events, outcomes, err := s.insert(ctx, tx, intents, out, h)
+	if err != nil {
+		return fmt.Errorf("record notifications: %w", err)
+	}
+	if err := s.existing(ctx, tx, intents, out); err != nil {
+		return fmt.Errorf("look up notifications: %w", err)
+	}
+	if events {
+		if err := s.events.Notify(ctx, pg.Later(tx), ""); err != nil {
+			return err
+		}
+	}
+	if outcomes {
+		return s.outcomes.Notify(ctx, pg.Later(tx), "")
+	}
+	return nil
+}
+
+func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded, h *handful) (events, outcomes bool, err error) {
 	n := len(intents)
 	var (
 		merchant, id    = make([][16]byte, n), make([][16]byte, n)
@@ -138,16 +159,19 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		at[x.ID] = i
 		out[i] = Recorded{} // the transaction may run again
 	}
-	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional)
+	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional,
+		h.goes, h.Claim, h.Lease.Seconds(), h.Pace.Interval.Seconds())
 	if err != nil {
 		return false, false, err
 	}
 	var (
 		fresh uuid.UUID
 		r     Notification
+		gone  bool
 	)
-	_, err = pgx.ForEachRow(rows, []any{&fresh, &r.State, &r.Reason, &r.CreatedAt, &r.SentAt}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&fresh, &r.State, &r.Reason, &r.CreatedAt, &r.SentAt, &gone}, func() error {
 		x := intents[at[fresh]]
+		h.gone[at[fresh]] = gone
 		one := r
 		one.ID, one.MerchantID, one.PaymentID, one.Kind, one.Channel = x.ID, x.MerchantID, x.PaymentID, x.Kind, x.Channel
 		if one.State == Queued && one.Reason == "" {

@@ -75,7 +75,7 @@ WITH given AS (
     SET state = 2, content = NULL, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait)
     FROM settled g
     WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state > 1
-    RETURNING q.merchant_id, q.bot_id, q.chat_id, q.seq, q.due_at
+    RETURNING q.merchant_id, q.bot_id, q.chat_id, q.due_at
 ), again AS (
     UPDATE telegram_queue q
     SET state = 0, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait),
@@ -86,7 +86,7 @@ WITH given AS (
     UPDATE telegram_queue q SET due_at = greatest(q.due_at, d.due_at)
     FROM done d CROSS JOIN LATERAL (
         SELECT w.notification_id FROM telegram_queue w
-        WHERE w.merchant_id = d.merchant_id AND w.bot_id = d.bot_id AND w.chat_id = d.chat_id AND w.seq > d.seq AND w.state = 0
+        WHERE w.merchant_id = d.merchant_id AND w.bot_id = d.bot_id AND w.chat_id = d.chat_id AND w.state = 0
         ORDER BY w.seq LIMIT 1) n
     WHERE q.merchant_id = d.merchant_id AND q.notification_id = n.notification_id
 ), told AS (

@@ -120,7 +120,7 @@ func (d *desk) intents(x shop, chat int64, n int) []store.Intent {
 
 func (d *desk) record(intents ...store.Intent) []store.Recorded {
 	d.t.Helper()
-	out, err := d.store.Record(context.Background(), intents)
+	out, err := d.sender.Record(context.Background(), intents)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -67,11 +67,15 @@ type Sender struct {
 	fresh  atomic.Bool // a message was queued since the last claim
 	ended  atomic.Bool // a message's result was written since
 
+	mu       sync.Mutex
+	life     context.Context // of what is sent; nil: nothing is begun before Run and after its end
+	sending  sync.WaitGroup  // messages on their way, and calls of Record that may send
+	doubtful []doubt         // claims whose answer got lost
+
 	// Of the claiming goroutine alone.
-	doubtful []uuid.UUID   // claims whose answer got lost
-	claimed  time.Time     // when the last claim was made
-	space    time.Duration // from then to the next, when busy
-	timer    *time.Timer
+	claimed time.Time     // when the last claim was made
+	space   time.Duration // from then to the next, when busy
+	timer   *time.Timer
 }
 
 // NewSender checks c. Nothing is sent before Run.
@@ -115,7 +119,6 @@ func (s *Sender) Wake() {
 func (s *Sender) Run(ctx context.Context) error {
 	defer s.client.close()
 	defer s.timer.Stop()
-	var sending sync.WaitGroup
 	settling := make(chan struct{})
 	go func() { defer close(settling); s.settle(context.WithoutCancel(ctx)) }()
 	loop := queue.Loop[store.Message]{
@@ -123,13 +126,16 @@ func (s *Sender) Run(ctx context.Context) error {
 		Due: func(m store.Message) time.Time { return m.DueAt },
 		Work: func(work context.Context, batch []store.Message) error {
 			for _, m := range batch {
-				sending.Go(func() { s.deliver(context.WithoutCancel(work), m) })
+				s.sending.Go(func() { s.deliver(context.WithoutCancel(work), m) })
 			}
 			return nil
 		},
 	}
+	s.begin(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { s.begin(nil) })()
 	err := loop.Run(ctx)
-	sending.Wait()
+	s.begin(nil)
+	s.sending.Wait()
 	close(s.done)
 	<-settling
 	return err
@@ -181,11 +187,8 @@ func (s *Sender) pause(fresh, ended bool) time.Duration {
 }
 
 func (s *Sender) take(ctx context.Context, limit int) ([]store.Message, error) {
-	if len(s.doubtful) > 0 {
-		if err := s.cfg.Store.Unclaim(ctx, s.doubtful); err != nil {
-			return nil, err
-		}
-		s.doubtful = nil
+	if err := s.unclaim(ctx); err != nil {
+		return nil, err
 	}
 	name := uuid.New()
 	rows, err := s.cfg.Store.Claim(ctx, name, limit, s.pace, s.cfg.Timeout+leaseMargin)
@@ -193,7 +196,7 @@ func (s *Sender) take(ctx context.Context, limit int) ([]store.Message, error) {
 		s.space = max(claimSpace, min(busyShare*time.Since(s.claimed), maxClaimSpace))
 	}
 	if err != nil {
-		s.doubtful = append(s.doubtful, name)
+		s.doubt(name)
 	}
 	return rows, err
 }

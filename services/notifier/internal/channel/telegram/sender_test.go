@@ -201,7 +201,7 @@ func TestSender_undoesAClaimWhoseAnswerGotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.doubtful = []uuid.UUID{name}
+	s.doubt(name)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
