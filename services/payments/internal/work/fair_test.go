@@ -132,6 +132,28 @@ func TestLook_aMerchantWithThousandsDueDelaysNobodyWithFive(t *testing.T) {
 	}
 }
 
+// Which of the looks that are due at one moment is the newest and which the oldest nobody knows: both ends may be the same ones.
+func TestLook_allDueAtOneMomentAreClaimedWithoutPause(t *testing.T) {
+	b := newBench(t)
+	const sales, claim = 1000, 100
+	var all []ledger.Opening
+	for range sales {
+		all = append(all, ledger.Opening{Sale: b.draft(b.account, "atomopay"), Kind: payment.Imported, Source: payment.SourceAPI, LookFrom: b.clock()})
+	}
+	if _, err := b.Ledger.Record(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	for n := range sales / claim {
+		rows, err := b.claimLooks(t.Context(), claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != claim {
+			t.Fatalf("claim %d has %d of %d looks while %d are due: the rest waits for the next idle second", n+1, len(rows), claim, sales-n*claim)
+		}
+	}
+}
+
 // TestWork_clockGoesBackAndAhead: an hour each way neither starves a sale nor floods its provider.
 func TestWork_clockGoesBackAndAhead(t *testing.T) {
 	b := newBench(t)

@@ -72,10 +72,10 @@ func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accoun
 		lease[a.AccountID] = now.Add(w.lookLease(a.MerchantID, a.AccountID, a.Provider))
 	}
 	var shares []store.Share
-	dealt := map[payment.AccountID]int{}
+	dealt, ends := map[payment.AccountID]int{}, map[payment.AccountID]int{}
 	for _, s := range w.fair.Deal(limit, due) {
 		shares = append(shares, store.Share{AccountID: s.Account, Newest: s.Newest, Oldest: s.Oldest, Lease: lease[s.Account]})
-		dealt[s.Account] = s.Newest + s.Oldest
+		dealt[s.Account], ends[s.Account] = s.Newest+s.Oldest, s.Newest
 	}
 	claimed, err := w.Store.ClaimLooks(ctx, now, shares)
 	if err != nil {
@@ -96,7 +96,8 @@ func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accoun
 		out = append(out, fair.Arrange(&w.fair, a.ID, first, last)...)
 		took := len(first) + len(last)
 		w.fair.Took(a, took)
-		if took > 0 && took == dealt[a.ID] {
+		// Of looks that are due at one moment any may be found at both ends, and is taken once: an account may have more while one end is full.
+		if took > 0 && (took == dealt[a.ID] || len(first) == ends[a.ID]) {
 			more = append(more, accounts[i])
 		}
 	}
