@@ -61,17 +61,19 @@ func TestPages_manyOfOneSaleKeepTheRule(t *testing.T) {
 func TestPages_openedAtOnce(t *testing.T) {
 	s := open(t, nil)
 	sale := s.sale(nil)
-	var wg sync.WaitGroup
-	for range 30 {
-		wg.Go(func() { s.ask("GET", "/pay/"+sale.PageKey) })
-	}
-	wg.Wait()
-	events, err := s.Store.Events(t.Context(), s.merchant, sale.ID)
-	must(t, err)
 	came := 0
-	for _, e := range events {
-		if e.Kind == payment.BuyerPresent {
-			came++
+	for start := time.Now(); came == 0 && time.Since(start) < limit; { // a page is shown although a busy database took no note of the visit in time
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() { s.ask("GET", "/pay/"+sale.PageKey) })
+		}
+		wg.Wait()
+		events, err := s.Store.Events(t.Context(), s.merchant, sale.ID)
+		must(t, err)
+		for _, e := range events {
+			if e.Kind == payment.BuyerPresent {
+				came++
+			}
 		}
 	}
 	if came != 1 {
