@@ -111,7 +111,7 @@ func TestSender_retriesEverythingThatIsNot2xx(t *testing.T) {
 		}, 0, ReasonBroken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, x := newDesk(t, func(c *Config) { c.Timeout = 500 * time.Millisecond }), newShop()
+			d, x := newDesk(t, func(c *Config) { c.Timeout = 5 * time.Second }), newShop()
 			v := newReceiver(t, func(n int, w http.ResponseWriter, r *http.Request) {
 				if n == 1 {
 					c.answer(w, r)

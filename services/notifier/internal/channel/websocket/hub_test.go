@@ -213,7 +213,7 @@ func TestSocket_resumesOverReplicasWithoutLossOrDoubles(t *testing.T) {
 
 func TestSocket_slowReaderIsDroppedAndResumes(t *testing.T) {
 	db := pgtest.New(t, store.Schema)
-	strict, r := newReplica(t, db, Config{Buffer: 4, Write: 200 * time.Millisecond}), newReplica(t, db, Config{})
+	strict, r := newReplica(t, db, Config{Buffer: 4, Write: 2 * time.Second}), newReplica(t, db, Config{})
 	merchant, bot := uuid.New(), uuid.New()
 	slow, quick := strict.dial(t, strict.ticket(t, merchant), ""), r.dial(t, r.ticket(t, merchant), "")
 	slow.SetReadLimit(-1)
@@ -282,7 +282,7 @@ func TestSocket_closesTellTheClientToResume(t *testing.T) {
 }
 
 func TestSocket_deadPeerIsNoticed(t *testing.T) {
-	r := newReplica(t, pgtest.New(t, store.Schema), Config{Ping: 20 * time.Millisecond, Write: 100 * time.Millisecond})
+	r := newReplica(t, pgtest.New(t, store.Schema), Config{Ping: 20 * time.Millisecond, Write: 2 * time.Second})
 	conn := r.dial(t, r.ticket(t, uuid.New()), "")
 	want(t, conn, "hello") // and never reads again, so no pong
 	gone := make(chan struct{})
