@@ -99,7 +99,7 @@ func TestScaling(t *testing.T) {
 			t.Logf("%d pending: %s, all statements: %v, %v", n, name, total.Round(time.Millisecond), took)
 			answers[name+", all statements"] = append(answers[name+", all statements"], fmt.Sprintf("%d ms", total.Milliseconds()))
 			answers[name+", the looks"] = append(answers[name+", the looks"], fmt.Sprintf("%d ms", took["looks"].Milliseconds()))
-			if total > time.Second {
+			if total > time.Second && *pending != flag.Lookup("pending").DefValue { // asked for by hand, on a machine that is quiet
 				t.Errorf("%d pending: %s takes %v: %v", n, name, total, took)
 			}
 		}
