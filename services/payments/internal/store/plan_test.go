@@ -98,6 +98,8 @@ func TestPlans_hotStatementsReadIndexes(t *testing.T) {
 		"renewEffects":  {renewEffects, []any{m, id, texts, lease}, []string{"effects_pkey"}},
 		"claimEffects":  {claimEffects, []any{"deliver", b.now, lease, 200}, []string{"effects_due", "effects_pkey"}},
 		"claimWebhooks": {claimWebhooks, []any{b.now, lease, 200}, []string{"webhooks_due", "webhooks_pkey"}},
+		"judgeWebhooks": {judgeWebhooks, []any{id, texts, texts, moments, []*payment.AccountID{nil}, []*payment.MerchantID{nil}, []*payment.ID{nil}, texts, texts, texts, texts, moments},
+			[]string{"webhooks_pkey"}},
 		"lockSales":     {lockSales, []any{m, id}, nil},
 		"getLooks":      {getLooks, []any{m, id}, []string{"looks_pkey"}},
 		"returnLooks":   {returnLooks, []any{m, id, moments, moments}, []string{"looks_pkey"}},

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -107,6 +109,7 @@ func (s *Store) ClaimWebhooks(ctx context.Context, now, lease time.Time, limit i
 // Verdict is what became of a webhook after it was read.
 type Verdict struct {
 	ID         [16]byte
+	Digest     []byte    // of the webhook
 	Lease      time.Time // as claimed
 	State      string    // as the table's check lists them
 	Reason     string
@@ -122,23 +125,21 @@ const judgeWebhooks = `
 UPDATE webhooks h SET state = w.state, reason = w.reason, due_at = w.due_at, leased_until = NULL, attempts = h.attempts + 1,
     account_id = w.account_id, merchant_id = w.merchant_id, payment_id = w.payment_id, ref_hash = w.ref_hash, ref_id = w.ref_id,
     ref_reference = w.ref_reference, claimed = w.claimed
-FROM (
-    SELECT v.id, v.state, v.reason, v.due_at, v.account_id, v.merchant_id, v.payment_id, v.ref_hash, v.ref_id, v.ref_reference, v.claimed
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::timestamptz[])
-      AS v (id, state, reason, due_at, account_id, merchant_id, payment_id, ref_hash, ref_id, ref_reference, claimed, lease)
-    JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
-    ORDER BY k.digest FOR UPDATE OF k
-) AS w
-WHERE h.id = w.id`
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[],
+        $11::text[], $12::timestamptz[])
+    AS w (id, state, reason, due_at, account_id, merchant_id, payment_id, ref_hash, ref_id, ref_reference, claimed, lease)
+WHERE h.id = w.id AND h.leased_until = w.lease`
 
 // JudgeWebhooks writes what became of webhooks and ends their leases, in the transaction that records it with the sales. One
 // that is not held any more (its sale has just appeared, or the lease ended) will be read again and is left alone. Rows are
-// locked in the order of their digests, as whoever stores them does.
+// written in the order of their digests, as whoever stores them does: the transaction is to be one of pg.ByKey, whose plan finds them one after the
+// other in the order given. Locking them first, in a statement's part, would write each row twice.
 func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
 	if len(verdicts) == 0 {
 		return nil
 	}
+	verdicts = slices.Clone(verdicts)
+	slices.SortFunc(verdicts, func(a, b Verdict) int { return bytes.Compare(a.Digest, b.Digest) })
 	c := newColumns(len(verdicts), 12)
 	for _, v := range verdicts {
 		c.add(v.ID, v.State, v.Reason, v.DueAt, v.AccountID, v.MerchantID, v.PaymentID, v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed, v.Lease)

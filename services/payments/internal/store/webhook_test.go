@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
@@ -350,8 +351,24 @@ func TestWebhooks_copiesAndVerdictsDoNotWaitInACircle(t *testing.T) {
 		}()
 		go func() {
 			var err error
+			verdicts := make([]Verdict, len(claimed))
+			for i, h := range claimed { // in no order
+				verdicts[i] = Verdict{ID: h.ID, Digest: h.Digest, Lease: h.Lease, State: "parked", DueAt: &b.now}
+			}
 			for range 15 {
-				e := b.PostponeWebhooks(context.Background(), slices.Clone(claimed), b.now, "x")
+				e := pgx.BeginFunc(context.Background(), b.pool, func(tx pgx.Tx) error {
+					if err := pg.ByKey.Set(context.Background(), tx); err != nil {
+						return err
+					}
+					return JudgeWebhooks(context.Background(), tx, verdicts)
+				})
+				if e == nil {
+					_, e = b.pool.Exec(context.Background(), `UPDATE webhooks SET leased_until = $1 WHERE id = $2`, claimed[0].Lease, claimed[0].ID)
+				}
+				if e != nil {
+					err = e
+				}
+				e = b.PostponeWebhooks(context.Background(), slices.Clone(claimed), b.now, "x")
 				if e == nil {
 					_, e = b.pool.Exec(context.Background(), `UPDATE webhooks SET leased_until = $1 WHERE id = $2`, claimed[0].Lease, claimed[0].ID)
 				}

@@ -44,7 +44,7 @@ func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick boo
 		body, err := w.OpenBody(h)
 		if err != nil {
 			slog.ErrorContext(ctx, "webhook cannot be opened", slog.String("provider", h.Provider), slog.Any("error", err))
-			verdicts = append(verdicts, store.Verdict{ID: h.ID, Lease: h.Lease, State: "not_understood", Reason: "sealed with another keyset, or damaged"})
+			verdicts = append(verdicts, store.Verdict{ID: h.ID, Digest: h.Digest, Lease: h.Lease, State: "not_understood", Reason: "sealed with another keyset, or damaged"})
 			continue
 		}
 		if name, ok := w.Provider(h.Provider); ok { // stored under an alias while the gateways were away
@@ -196,7 +196,7 @@ func hinted(k store.Key, h store.Webhook, hint *gatewaysv1.Hint, now time.Time, 
 
 // verdict is what is known of a webhook before its sale is looked for.
 func verdict(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) store.Verdict {
-	v := store.Verdict{ID: h.ID, Lease: h.Lease, Reason: clip(r.GetReason(), 300)}
+	v := store.Verdict{ID: h.ID, Digest: h.Digest, Lease: h.Lease, Reason: clip(r.GetReason(), 300)}
 	if id, err := payment.ParseAccountID(r.GetAccountId()); err == nil {
 		v.AccountID = &id
 	}
