@@ -132,7 +132,7 @@ func TestLook_aMerchantWithThousandsDueDelaysNobodyWithFive(t *testing.T) {
 	}
 }
 
-// Which of the looks that are due at one moment is the newest and which the oldest nobody knows: both ends may be the same ones.
+// Of looks that are due at one moment a claim may get fewer of the oldest than there are; that does not end it.
 func TestLook_allDueAtOneMomentAreClaimedWithoutPause(t *testing.T) {
 	b := newBench(t)
 	const sales, claim = 1000, 100

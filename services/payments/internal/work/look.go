@@ -96,7 +96,7 @@ func (w *Worker) claimOnce(ctx context.Context, now time.Time, limit int, accoun
 		out = append(out, fair.Arrange(&w.fair, a.ID, first, last)...)
 		took := len(first) + len(last)
 		w.fair.Took(a, took)
-		// Of looks that are due at one moment any may be found at both ends, and is taken once: an account may have more while one end is full.
+		// An account may have more while one end is full: of looks that are due at one moment the other end may give fewer than there are.
 		if took > 0 && (took == dealt[a.ID] || len(first) == ends[a.ID]) {
 			more = append(more, accounts[i])
 		}
