@@ -3,6 +3,7 @@ package gateways
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -74,11 +75,14 @@ func asAnswer(name, providers string, body []byte) (Finding, bool) {
 	}
 	ref := provider.Ref{}.With(c.Identifiers[len(c.Identifiers)-1].Kind, "pasted")
 	reading, err := adapter.GetStatus(context.Background(), account, ref)
+	var e *provider.Error
+	if errors.As(err, &e) {
+		e.HTTPStatus = 0 // none was told
+	}
 	out := failure(err)
 	if err == nil {
 		out.set(reading.Status, reading.ProviderStatus, reading.Amount, reading.Identifiers, reading.PaidAt)
 	}
-	out.HTTPStatus = 0 // none was told
 	kind := provider.KindOf(err)
 	return out, kind != provider.KindContract && kind != provider.KindInvalidRequest && kind != provider.KindCredential
 }

@@ -77,4 +77,8 @@ func TestParse_asOneObject(t *testing.T) {
 	if f, err = Parse("paradise", "", nil, []byte(`{"x":1}`)); err != nil || f.Outcome != "contract" || f.AmountCentavos != nil {
 		t.Errorf("%+v, %v", f, err)
 	}
+	// What was pasted came with no HTTP status, so none is told.
+	if f, err = Parse("atomopay", "", nil, []byte("null")); err != nil || f.Outcome != "not_found" || f.HTTPStatus != 0 || strings.Contains(f.Reason, "http") {
+		t.Errorf("%+v, %v", f, err)
+	}
 }
