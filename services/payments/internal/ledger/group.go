@@ -14,18 +14,12 @@ import (
 
 // Calls that arrive while a transaction is under way are applied together by the next one: readers of webhooks, looks, deliveries
 // and followed logs then pay for one commit, not for one each. A call that finds nothing under way is applied at once. What a
-// call does stays its own: when a transaction of several fails for what is in one of them, each is applied alone. Where many come together more are
-// coming, from several kinds of work at once: then a transaction waits for them, for less time than it takes.
+// call does stays its own: when a transaction of several fails for what is in one of them, each is applied alone.
 
 const (
 	maxTogether    = 1000 // entries of one transaction of several calls
 	maxUnderWay    = 2    // transactions: one computes while the other waits for the disk
 	defaultTimeout = 30 * time.Second
-
-	many      = 32                    // entries of one transaction: the next ones are worth waiting for
-	enough    = 4 * many              // entries that wait no longer
-	gatherFor = 10 * time.Millisecond // for which they wait at most
-	busyFor   = 50 * time.Millisecond // after a transaction of many
 )
 
 // call is one Apply that waits for its transaction.
@@ -45,7 +39,6 @@ type group struct {
 	mu       sync.Mutex
 	waiting  []*call
 	underWay int
-	busy     time.Time // when many went together last
 }
 
 // apply hands the call to a transaction and waits until that has ended, also when the caller's own context is over: what also
@@ -72,12 +65,7 @@ func (l *Ledger) apply(c *call) {
 func (l *Ledger) lead() {
 	for {
 		l.group.mu.Lock()
-		if l.group.sparse(time.Now()) {
-			l.group.mu.Unlock()
-			time.Sleep(gatherFor)
-			l.group.mu.Lock()
-		}
-		calls := l.group.take(time.Now())
+		calls := l.group.take()
 		if len(calls) == 0 {
 			l.group.underWay--
 			l.group.mu.Unlock()
@@ -91,27 +79,12 @@ func (l *Ledger) lead() {
 	}
 }
 
-// sparse reports whether what waits goes better together with what is about to come.
-func (g *group) sparse(now time.Time) bool {
-	if len(g.waiting) == 0 || now.Sub(g.busy) > busyFor {
-		return false
-	}
-	n := 0
-	for _, c := range g.waiting {
-		n += len(c.entries)
-	}
-	return n < enough
-}
-
 // take gives the calls that go next: the first, and those behind it that fit.
-func (g *group) take(now time.Time) []*call {
+func (g *group) take() []*call {
 	n, entries := 0, 0
 	for n < len(g.waiting) && (n == 0 || entries+len(g.waiting[n].entries) <= maxTogether) {
 		entries += len(g.waiting[n].entries)
 		n++
-	}
-	if entries >= many {
-		g.busy = now
 	}
 	calls := g.waiting[:n:n]
 	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {

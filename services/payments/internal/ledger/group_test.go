@@ -171,35 +171,3 @@ func TestApply_oneImpatientCallerAmongOthers(t *testing.T) {
 		t.Errorf("a call of somebody who has left ended with %v", err)
 	}
 }
-
-func TestGroup_waitsOnlyWhereManyComeTogether(t *testing.T) {
-	calls := func(n int) *call { return &call{entries: make([]Entry, n)} }
-	var g group
-	now := time.Unix(1_800_000_000, 0)
-	wait := func(what string, want bool) {
-		t.Helper()
-		if got := g.sparse(now); got != want {
-			t.Errorf("%s: waits %v, want %v", what, got, want)
-		}
-	}
-	wait("nothing", false)
-	g.waiting = []*call{calls(1)}
-	wait("a lone call", false)
-	g.waiting = append(g.waiting, calls(many-2))
-	wait("a few calls", false)
-	g.take(now)
-	g.waiting = []*call{calls(1)}
-	wait("a call behind a few", false)
-	g.waiting = append(g.waiting, calls(many-1))
-	if n := len(g.take(now)); n != 2 {
-		t.Fatalf("took %d", n)
-	}
-	wait("nothing behind many", false)
-	g.waiting = []*call{calls(1)}
-	wait("a call behind many", true)
-	g.waiting = []*call{calls(enough - 1), calls(1)}
-	wait("enough behind many", false)
-	g.waiting = []*call{calls(1)}
-	now = now.Add(busyFor + 1)
-	wait("a call when the many are long over", false)
-}
