@@ -12,9 +12,9 @@ func (b *Inbox) Pressed() bool { return b.press.now(b.cfg.Now()) }
 
 const (
 	pressSlot  = 100 * time.Millisecond
-	pressSlots = 3  // in a row, complete
-	pressMean  = 4  // webhooks a commit
-	pressLeast = 40 // webhooks a slot
+	pressSlots = 3   // in a row, complete
+	pressMean  = 4   // webhooks a commit
+	pressLeast = 300 // webhooks a slot: about what is read meanwhile on two processors
 )
 
 // press counts what is committed, in slots of time.
