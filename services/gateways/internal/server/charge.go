@@ -99,25 +99,52 @@ func (s *Server) back(ctx context.Context, t attempt) error {
 	return err
 }
 
-// recover looks up a charge that an earlier attempt may have made. It returns no answer when there surely is none.
+// soon is how long a charge that may exist is not looked up yet: whoever asks for it again and again must not spend the budget with which
+// sales are looked at. At first it is looked up whenever somebody asks; then at distances of a quarter of the time for which it may have
+// existed; and as soon as a provider that still does not show it surely does not have it.
+func (s *Server) soon(c store.Charge) time.Duration {
+	if c.UnsureFor < time.Second || c.UnsureFor >= s.c.Visible {
+		return 0
+	}
+	return min(min(c.UnsureFor/4, longestRest)-c.Rested, s.c.Visible-c.UnsureFor)
+}
+
+// longestRest is the longest distance between two such lookups, if somebody asks.
+const longestRest = 10 * time.Second
+
+// notShown answers for a charge that may exist and cannot be seen.
+func (s *Server) notShown(wait time.Duration, httpStatus int) *gatewaysv1.CreateChargeResponse {
+	return &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_TRANSIENT, HttpStatus: int32(httpStatus), //nolint:gosec // a status has three digits
+		Reason: "an earlier request may have reached the provider, which does not show a charge yet; ask again in " + max(wait.Round(time.Second), time.Second).String()}
+}
+
+// recover looks up a charge that an earlier attempt may have made, within the account's budget. It returns no answer when there surely is none.
 func (s *Server) recover(ctx context.Context, t attempt) (*gatewaysv1.CreateChargeResponse, error) {
 	c := t.adapter.Capabilities()
 	if !slices.ContainsFunc(c.Identifiers, func(id provider.Identifier) bool { return id.Kind == provider.ByReference }) {
 		return nil, join(rpcerr.Precondition("reference: an earlier request may have reached "+string(c.Name)+
 			", which cannot be asked by reference; a second charge is not risked, take another reference for one"), s.back(ctx, t))
 	}
+	permits, err := s.c.Gate.Ask(ctx, []gate.Need{{Account: t.account, Rule: c.Poll, Calls: 1}})
+	if err != nil {
+		return nil, err // the attempt's lease ends by itself
+	}
+	p := permits[t.account.Key]
+	if p.Granted == 0 {
+		return &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_TRANSIENT,
+			Reason: "an earlier request may have reached the provider, which may not be asked now (" + string(p.Why) + "); ask again in " +
+				max(p.Wait.Round(time.Second), time.Second).String()}, s.back(ctx, t)
+	}
 	var calls counter
 	call, cancel := context.WithTimeout(calls.count(ctx), s.c.CallTimeout)
 	defer cancel()
 	reading, err := s.status(call, &look{account: t.account, adapter: t.adapter, ref: provider.Ref{Reference: t.request.Reference}})
-	s.c.Gate.Report(call, t.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Err: err})
+	s.c.Gate.Report(call, t.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: p.Probe})
 	switch kind := provider.KindOf(err); {
 	case kind == provider.KindNotFound && t.since >= s.c.Visible:
 		return nil, nil
 	case kind == provider.KindNotFound:
-		wait := (s.c.Visible - t.since).Round(time.Second)
-		return &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_TRANSIENT, HttpStatus: httpStatus(err),
-			Reason: "an earlier request may have reached the provider, which does not show a charge yet; ask again in " + wait.String()}, s.back(ctx, t)
+		return s.notShown(s.c.Visible-t.since, int(httpStatus(err))), s.back(ctx, t)
 	case err != nil:
 		return &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_TRANSIENT, HttpStatus: httpStatus(err),
 			Reason: "an earlier request may have reached the provider, and it could not be looked up: " + reason(err)}, s.back(ctx, t)

@@ -83,12 +83,41 @@ func TestCreateCharge_looksUpWhatWasLost(t *testing.T) {
 		t.Errorf("not visible yet: %v", got)
 	}
 	p.set(true, nil)
+	if _, err := w.db.Admin(t).Exec(t.Context(), `UPDATE gateways.charges SET updated_at = updated_at - interval '1 minute'`); err != nil { // time passes
+		t.Fatal(err)
+	}
 	want := &gatewaysv1.CreateChargeResponse{Outcome: gatewaysv1.Outcome_OUTCOME_STATUS, HttpStatus: 200, CopyPaste: pix,
 		Ref: &gatewaysv1.ChargeRef{Id: "501", Reference: "ref-1"}}
 	equal(t, "found", want, w.charge(t, order(a, "ref-1")))
 	equal(t, "repeated", want, w.charge(t, order(a, "ref-1")))
 	if p.created != 1 {
 		t.Errorf("%d charges asked for, want 1", p.created)
+	}
+}
+
+// Whoever asks for such a charge in a tight loop spends neither the account's budget nor the provider's patience.
+func TestCreateCharge_aLoopForALostOneLeavesTheBudgetAlone(t *testing.T) {
+	w := newWorld(t, func(s *tuning) { s.visible = time.Hour })
+	a := w.account("paradise")
+	p := &paradiseShop{create: says(504, ``)}
+	w.on(p.serve)
+	w.charge(t, order(a, "ref-1"))
+	admin := w.db.Admin(t)
+	if _, err := admin.Exec(t.Context(), `UPDATE gateways.charges SET unsure_since = unsure_since - interval '30 minutes', updated_at = updated_at - interval '1 minute'`); err != nil {
+		t.Fatal(err)
+	}
+	before, began := w.count(), time.Now()
+	for range 200 {
+		if got := w.charge(t, order(a, "ref-1")); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_TRANSIENT || !strings.Contains(got.GetReason(), "ask again in ") {
+			t.Fatalf("asked for again: %v", got)
+		}
+	}
+	if n, most := w.count()-before, 1+int(time.Since(began)/(10*time.Second)); n < 1 || n > most {
+		t.Errorf("the provider was asked %d times, want 1 to %d", n, most)
+	}
+	var owed int64
+	if err := admin.QueryRow(t.Context(), `SELECT COALESCE(max(owed), 0) FROM gateways.budgets`).Scan(&owed); err != nil || owed > 3 {
+		t.Errorf("the budget owes %d calls, %v", owed, err)
 	}
 }
 

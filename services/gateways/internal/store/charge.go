@@ -36,7 +36,9 @@ type Charge struct {
 	Leased bool
 	// UnsureFor is how long ago the first request went out that may have arrived; 0 when none may have.
 	UnsureFor time.Duration
-	Result    ChargeResult
+	// Rested is how long ago the last attempt wrote anything.
+	Rested time.Duration
+	Result ChargeResult
 }
 
 // ChargeResult is what the provider answered.
@@ -65,21 +67,22 @@ func (s *Store) RequestCharge(ctx context.Context, k ChargeKey, content []byte, 
 
 const readCharge = `
 SELECT content, state, attempts, lease_until > clock_timestamp() AND state = 'requested',
-  COALESCE((extract(epoch FROM clock_timestamp() - unsure_since) * 1000000)::bigint, 0), charge_id, charge_hash, charge_ref,
+  COALESCE((extract(epoch FROM clock_timestamp() - unsure_since) * 1000000)::bigint, 0),
+  (extract(epoch FROM clock_timestamp() - updated_at) * 1000000)::bigint, charge_id, charge_hash, charge_ref,
   copy_paste, expires_at, reason, http_status
 FROM charges WHERE merchant_id = $1 AND account_id = $2 AND reference = $3`
 
 // Charge reads a charge, or account.ErrNotFound.
 func (s *Store) Charge(ctx context.Context, k ChargeKey) (Charge, error) {
 	c := Charge{ChargeKey: k}
-	var unsure int64
+	var unsure, rested int64
 	var expires *time.Time
-	err := s.pool.QueryRow(ctx, readCharge, k.Merchant, k.Account, k.Reference).Scan(&c.Content, &c.State, &c.Attempts, &c.Leased, &unsure,
+	err := s.pool.QueryRow(ctx, readCharge, k.Merchant, k.Account, k.Reference).Scan(&c.Content, &c.State, &c.Attempts, &c.Leased, &unsure, &rested,
 		&c.Result.ID, &c.Result.Hash, &c.Result.Reference, &c.Result.CopyPaste, &expires, &c.Result.Reason, &c.Result.HTTPStatus)
 	if err != nil {
 		return Charge{}, fmt.Errorf("read charge: %w", one(err))
 	}
-	c.UnsureFor, c.Result.ExpiresAt = microseconds(unsure), when(expires)
+	c.UnsureFor, c.Rested, c.Result.ExpiresAt = microseconds(unsure), microseconds(rested), when(expires)
 	return c, nil
 }
 

@@ -55,7 +55,7 @@ func TestCharge_isRequestedOnceAndKept(t *testing.T) {
 	want := store.ChargeResult{ID: "77", Hash: "h77", Reference: "ref-1", CopyPaste: "000201", ExpiresAt: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), HTTPStatus: 201}
 	finish(t, s, k, 1, store.Created, want, true)
 	c = read(t, s, k)
-	if diff := cmp.Diff(store.Charge{ChargeKey: k, Content: []byte("content"), State: store.Created, Attempts: 1, Result: want}, c); diff != "" {
+	if diff := cmp.Diff(store.Charge{ChargeKey: k, Content: []byte("content"), State: store.Created, Attempts: 1, Rested: c.Rested, Result: want}, c); diff != "" {
 		t.Errorf("created (-want +got):\n%s", diff)
 	}
 	if mine, err := s.RetakeCharge(t.Context(), c, time.Minute); err != nil || mine {
