@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/baixapay/baixa/e2e/deployment"
@@ -166,7 +168,7 @@ func (s *sale) awaitToldThroughKills(t *testing.T) (sure bool) {
 		p := s.get(t)
 		m := p.GetFulfilment().GetMessage()
 		return p.GetStatus() == isPaid && (m == "sent" || m == "maybe_sent")
-	}, func() string { return fmt.Sprint(s.get(t)) + s.history(t) })
+	}, func() string { return fmt.Sprint(s.get(t)) + s.history(t) + s.looked(t) })
 	n := len(s.shop.d.World().Messages(s.chat))
 	m := s.get(t).GetFulfilment().GetMessage()
 	if n > 1 || m == "sent" && n != 1 {
@@ -182,4 +184,18 @@ func (s *sale) awaitToldThroughKills(t *testing.T) (sure bool) {
 		t.Errorf("sale %s: Meta counted %d Purchases", s.id, len(c))
 	}
 	return m == "sent"
+}
+
+// looked is the row of the sale's next look, which tells why there was none.
+func (s *sale) looked(t *testing.T) (row string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.shop.d.Database().DSN())
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if err := conn.QueryRow(t.Context(), `SELECT row_to_json(l)::text || ' at ' || now() FROM payments.looks l WHERE payment_id = $1`, s.id).Scan(&row); err != nil {
+		return err.Error()
+	}
+	return "\n" + row
 }
