@@ -150,49 +150,47 @@ func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
 	return nil
 }
 
-const postponeWebhooks = `
-UPDATE webhooks h SET leased_until = NULL, attempts = h.attempts + 1, due_at = $3, reason = $4
+// stillHeld are those of the webhooks $1 that have the leases $2, locked in the order of their digests, as a part of updates of h.
+const stillHeld = `
 FROM (
     SELECT k.id FROM unnest($1::uuid[], $2::timestamptz[]) AS v (id, lease)
     JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
     ORDER BY k.digest FOR UPDATE OF k
 ) AS w
 WHERE h.id = w.id`
+
+const postponeWebhooks = `
+UPDATE webhooks h SET leased_until = NULL, attempts = h.attempts + 1, due_at = $3, reason = $4` + stillHeld
+
+// leases are the arguments of stillHeld.
+func leases(hooks []Webhook) []any {
+	c := newColumns(len(hooks), 2)
+	for i := range hooks {
+		c.add(hooks[i].ID, hooks[i].Lease)
+	}
+	return c.args
+}
 
 // PostponeWebhooks gives claimed webhooks back unread, due again at due. Those that are not held any more are left alone.
 func (s *Store) PostponeWebhooks(ctx context.Context, hooks []Webhook, due time.Time, reason string) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	c := newColumns(len(hooks), 2)
-	for i := range hooks {
-		c.add(hooks[i].ID, hooks[i].Lease)
-	}
-	if _, err := s.pool.Exec(ctx, postponeWebhooks, append(c.args, due, reason)...); err != nil {
+	if _, err := s.pool.Exec(ctx, postponeWebhooks, append(leases(hooks), due, reason)...); err != nil {
 		return fmt.Errorf("postpone webhooks: %w", err)
 	}
 	return nil
 }
 
 const returnWebhooks = `
-UPDATE webhooks h SET leased_until = NULL
-FROM (
-    SELECT k.id FROM unnest($1::uuid[], $2::timestamptz[]) AS v (id, lease)
-    JOIN webhooks k ON k.id = v.id AND k.leased_until = v.lease
-    ORDER BY k.digest FOR UPDATE OF k
-) AS w
-WHERE h.id = w.id`
+UPDATE webhooks h SET leased_until = NULL` + stillHeld
 
 // ReturnWebhooks gives back webhooks that nobody began to read, each of which still has the lease that it was inserted with.
 func (s *Store) ReturnWebhooks(ctx context.Context, hooks []Webhook) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	c := newColumns(len(hooks), 2)
-	for i := range hooks {
-		c.add(hooks[i].ID, hooks[i].Lease)
-	}
-	if _, err := s.pool.Exec(ctx, returnWebhooks, c.args...); err != nil {
+	if _, err := s.pool.Exec(ctx, returnWebhooks, leases(hooks)...); err != nil {
 		return fmt.Errorf("return webhooks: %w", err)
 	}
 	return nil
