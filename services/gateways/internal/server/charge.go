@@ -103,7 +103,7 @@ func (s *Server) back(ctx context.Context, t attempt) error {
 // sales are looked at. At first it is looked up whenever somebody asks; then at distances of a quarter of the time for which it may have
 // existed; and as soon as a provider that still does not show it surely does not have it.
 func (s *Server) soon(c store.Charge) time.Duration {
-	if c.UnsureFor < time.Second || c.UnsureFor >= s.c.Visible {
+	if c.State != store.Unsure || c.UnsureFor < time.Second || c.UnsureFor >= s.c.Visible {
 		return 0
 	}
 	return min(min(c.UnsureFor/4, longestRest)-c.Rested, s.c.Visible-c.UnsureFor)

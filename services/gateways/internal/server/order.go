@@ -118,9 +118,10 @@ func (s *Server) attempt(ctx context.Context, k store.ChargeKey, content []byte)
 			return attempt{}, charged(c.Result, gatewaysv1.Outcome_OUTCOME_STATUS), nil
 		case c.State == store.Refused:
 			return attempt{}, charged(c.Result, gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST), nil
-		case c.State == store.Unsure && s.soon(c) > 0:
-			return attempt{}, s.notShown(s.soon(c), c.Result.HTTPStatus), nil
 		case !c.Leased:
+			if wait := s.soon(c); wait > 0 {
+				return attempt{}, s.notShown(wait, c.Result.HTTPStatus), nil
+			}
 			mine, err := s.c.Store.RetakeCharge(ctx, c, lease)
 			if err != nil || mine {
 				return attempt{key: k, number: c.Attempts + 1, mayExist: c.State != store.Open, since: c.UnsureFor}, nil, err
