@@ -181,9 +181,6 @@ func TestRecordAndClaim_concurrently(t *testing.T) {
 	putBot(t, s, x)
 	const chats, each, burst = 4, 30, 7
 	pace := store.Pace{Interval: time.Hour, Burst: burst, InFlight: 1000}
-	if testing.Short() {
-		t.Skip("many transactions")
-	}
 	var mu sync.Mutex
 	claimed := map[uuid.UUID]bool{}
 	note := func(rows []store.Message) {
