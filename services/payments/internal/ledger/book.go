@@ -43,6 +43,8 @@ type page struct {
 	changed   bool // what the buyer's page shows may have changed
 	posted    bool // a webhook asks for a look
 	wanted    bool // a person or a decision does
+	// doubts are the lost answers of its charge that the history tells of; nil: not read.
+	doubts map[string]bool
 }
 
 // line is the key of one sum.

@@ -166,6 +166,9 @@ func (l *Ledger) transact(ctx context.Context, calls []*call) (err error) {
 		if err := b.refused(calls); err != nil {
 			return err
 		}
+		if err := b.recall(ctx, tx, entries); err != nil {
+			return err
+		}
 		for _, c := range calls {
 			for _, e := range c.entries {
 				b.enter(e)

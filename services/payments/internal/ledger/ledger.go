@@ -138,8 +138,8 @@ var tracer = otel.Tracer("github.com/baixapay/baixa/services/payments/internal/l
 
 // Apply applies entries in their order and returns the sales as they are afterwards, in one transaction. Giving it the same
 // reading twice changes nothing the second time but the history; a step of the way to the buyer that is recorded already is not
-// recorded again. Several sales may be mixed; a sale may occur several times. Calls that come together share a transaction, see
-// group.go; the returned sales are those of this call.
+// recorded again, nor is what was said before of a charge whose answer was lost. Several sales may be mixed; a sale may occur several
+// times. Calls that come together share a transaction, see group.go; the returned sales are those of this call.
 //
 // A sale whose row cannot be read fails the call with store.ErrUnreadable; nothing of it was done.
 func (l *Ledger) Apply(ctx context.Context, entries []Entry, also ...Also) (map[store.Key]store.Sale, error) {

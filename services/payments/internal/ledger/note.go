@@ -147,6 +147,8 @@ func (p *page) knows(e Entry) bool {
 	switch e.Event.Kind {
 	case payment.ChargeCreated:
 		return e.Charge != nil && (s.Charge.ID != "" || s.Charge.Hash != "") && s.Charge == completed(s.Charge, *e.Charge)
+	case payment.ChargeUnsure:
+		return p.doubted(e)
 	case payment.TokenIssued:
 		return s.TokenIssuedAt != nil
 	case payment.MessageQueued:

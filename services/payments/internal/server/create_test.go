@@ -5,9 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -169,41 +167,6 @@ func TestCreatePayment_refused(t *testing.T) {
 	if n := len(d.gateways.Calls(gatewaystest.CreateCharge)); n != 1 {
 		t.Errorf("%d charges asked for", n)
 	}
-}
-
-func TestCreatePayment_answerLostThenAskedAgain(t *testing.T) {
-	for name, fault := range map[string]func(*gatewaystest.Fake){
-		"gateways away": func(f *gatewaystest.Fake) { f.FailNext(gatewaystest.CreateCharge, 1, codes.Unavailable) },
-		"answer lost":   func(f *gatewaystest.Fake) { f.LoseNext(gatewaystest.CreateCharge, 1) },
-		"out of time":   func(f *gatewaystest.Fake) { f.FailNext(gatewaystest.CreateCharge, 1, codes.DeadlineExceeded) },
-	} {
-		d := newDesk(t)
-		fault(d.gateways)
-		r, err := d.CreatePayment(d.one.ctx, d.one.create("a"))
-		p := r.GetPayment()
-		if err != nil || !r.GetCreated() || p.GetStatus() != paymentsv1.PaymentStatus_PAYMENT_STATUS_PENDING || p.GetCharge().GetHash() != "" || p.GetCharge().GetReference() == "" {
-			t.Fatalf("%s: %v, %v", name, r, err)
-		}
-		got, err := d.GetPayment(d.one.ctx, &paymentsv1.GetPaymentRequest{PaymentId: p.GetId()})
-		next := got.GetPayment().GetKnowledge().GetNextPollAt()
-		if err != nil || next == nil || next.AsTime().After(time.Now().Add(2*time.Minute)) {
-			t.Errorf("%s: it is looked for at %v, %v", name, next, err)
-		}
-		again, err := d.CreatePayment(d.one.ctx, d.one.create("a"))
-		if err != nil || again.GetCreated() || again.GetPayment().GetId() != p.GetId() || again.GetPayment().GetCharge().GetCopyPaste() == "" {
-			t.Errorf("%s: the repetition brings %v, %v", name, again, err)
-		}
-	}
-}
-
-// charging answers every charge with the same, once the test sets it.
-type charging struct {
-	gatewaysv1.GatewaysServiceClient
-	answer *gatewaysv1.CreateChargeResponse
-}
-
-func (c *charging) CreateCharge(context.Context, *gatewaysv1.CreateChargeRequest, ...grpc.CallOption) (*gatewaysv1.CreateChargeResponse, error) {
-	return proto.CloneOf(c.answer), nil
 }
 
 func TestCreatePayment_chargeOfAnotherSaleIsRefused(t *testing.T) {
