@@ -362,7 +362,8 @@ type PollResult struct {
 	Reading *Reading `protobuf:"bytes,2,opt,name=reading,proto3" json:"reading,omitempty"`
 	// The provider's HTTP status of the deciding call; 0 when no HTTP answer arrived or no call was made.
 	HttpStatus int32 `protobuf:"varint,3,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
-	// Set with RATE_LIMITED (and with TRANSIENT when the account's breaker is open): the least time to wait.
+	// The least time from this question until the sale may be asked about again. Set with RATE_LIMITED, with TRANSIENT when the account's breaker is
+	// open, and after each call to a provider that forbids asking about one sale again soon: its rule then counts from the call.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	// Redacted beginning of the answer, at most 512 bytes, without secrets or personal data. Empty when there is none.
 	Excerpt string `protobuf:"bytes,5,opt,name=excerpt,proto3" json:"excerpt,omitempty"`

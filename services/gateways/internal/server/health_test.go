@@ -273,32 +273,3 @@ func TestBudget_holdsOverThreeReplicas(t *testing.T) {
 	}
 	t.Logf("%d calls of a bound of %d in %s", w.count(), bound, time.Since(start))
 }
-
-func TestSaleInterval_isKeptOverReplicas(t *testing.T) {
-	w := newWorld(t)
-	other := w.serve()
-	a := w.account("pushinpay")
-	w.on(says(200, `{"id":"abc","status":"created","value":100}`))
-	if got := w.look(t, a, &gatewaysv1.ChargeRef{Id: "ABC"}); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_STATUS {
-		t.Fatalf("first look: %v", got)
-	}
-	for i, r := range []replica{w.replica, other} {
-		got := r.look(t, a, &gatewaysv1.ChargeRef{Id: "abc"})
-		if wait := got.GetRetryAfter().AsDuration(); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_RATE_LIMITED || got.GetProviderCalls() != 0 || wait < 50*time.Second || wait > time.Minute {
-			t.Errorf("replica %d asks within the minute: %v", i, got)
-		}
-	}
-	resp, err := w.gateways.BatchGetPaymentStatus(t.Context(), &gatewaysv1.BatchGetPaymentStatusRequest{Requests: []*gatewaysv1.GetPaymentStatusRequest{
-		question(a, &gatewaysv1.ChargeRef{Id: "abc"}), question(a, &gatewaysv1.ChargeRef{Id: "def"}), question(a, &gatewaysv1.ChargeRef{Id: "DEF"})}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []int32{0, 1, 0} {
-		if got := resp.GetResults()[i]; got.GetProviderCalls() != want {
-			t.Errorf("result %d: %v, want %d calls", i, got, want)
-		}
-	}
-	if n := w.count(); n != 2 {
-		t.Errorf("the provider was asked %d times, want 2", n)
-	}
-}

@@ -34,6 +34,7 @@ type look struct {
 	sale    string // see usable
 	claimed bool   // the sale's interval is taken
 	probe   bool
+	ended   time.Time // when its last call had been made, at the latest
 }
 
 // group is the looks of one account, in the order of the questions.
@@ -45,6 +46,7 @@ type group struct {
 
 // looks answers every item that has no result yet. The error is our own store's; what providers do is in the results.
 func (s *Server) looks(ctx context.Context, items []*look, found map[account.Key]*account.Account) error {
+	began := time.Now()
 	groups, needs := s.group(items, found)
 	if len(groups) == 0 {
 		return nil
@@ -71,7 +73,7 @@ func (s *Server) looks(ctx context.Context, items []*look, found map[account.Key
 	}
 	s.ask(ctx, groups)
 	for _, g := range groups {
-		s.giveBack(ctx, g)
+		s.settle(ctx, g, began)
 	}
 	return ctx.Err()
 }
@@ -195,7 +197,8 @@ func (s *Server) look(ctx context.Context, item *look) {
 	}
 	start := time.Now()
 	reading, err := s.hedged(asking, cancel, item)
-	elapsed := time.Since(start)
+	item.ended = time.Now()
+	elapsed := item.ended.Sub(start)
 	impatient := err != nil && call.Err() != nil && elapsed < min(fairTime, s.c.CallTimeout)
 	s.c.Gate.Report(call, item.account, gate.Result{Op: provider.OpStatus, Calls: calls.made(), Granted: 1, Err: err, Probe: item.probe, Impatient: impatient})
 	item.result = pollResult(reading, err, calls.made(), elapsed)

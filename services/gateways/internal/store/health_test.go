@@ -128,10 +128,10 @@ func TestSweep_forgetsWhatIsOver(t *testing.T) {
 	s, db := open(t)
 	k := put(t, s, record(ana, "default")).Key
 	admin := db.Admin(t)
-	if _, err := s.ClaimLooks(t.Context(), k, []string{"id:over"}, -time.Second); err != nil {
+	if _, err := s.ClaimLooks(t.Context(), k, []string{"id:over"}, -time.Second, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.ClaimLooks(t.Context(), k, []string{"id:held"}, time.Hour); err != nil {
+	if _, err := s.ClaimLooks(t.Context(), k, []string{"id:held"}, time.Hour, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AddUsage(t.Context(), []store.Usage{{Key: k, Calls: 2}}); err != nil {
@@ -158,7 +158,7 @@ func TestClaimLooks_refusesTheSameSaleWithinTheInterval(t *testing.T) {
 	k, other := put(t, s, record(ana, "default")).Key, put(t, s, record(beto, "default")).Key
 	claim := func(s *store.Store, k account.Key, refs ...string) map[string]time.Duration {
 		t.Helper()
-		waits, err := s.ClaimLooks(t.Context(), k, refs, time.Minute)
+		waits, err := s.ClaimLooks(t.Context(), k, refs, time.Minute, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,10 +20,11 @@ const waitLooks = `
 SELECT s.ref, GREATEST(0, s.free_us - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 FROM sale_looks s WHERE s.merchant_id = $1 AND s.account_id = $2 AND s.ref = ANY ($3::text[])`
 
-// ClaimLooks takes the right to ask about sales, each named once, of which none may be asked about again within interval. It
-// returns how long to wait for those that may not; the others are claimed.
-func (s *Store) ClaimLooks(ctx context.Context, k account.Key, refs []string, interval time.Duration) (map[string]time.Duration, error) {
-	rows, err := s.pool.Query(ctx, claimLooks, k.Merchant, k.Account, refs, interval.Microseconds())
+// ClaimLooks takes the right to ask about sales, each named once, of which none may be asked about again within interval. The calls are
+// made at any time within ahead: nobody else has the right for both together, or until SettleLooks. It returns how long to wait for
+// those that may not be asked about; the others are claimed.
+func (s *Store) ClaimLooks(ctx context.Context, k account.Key, refs []string, interval, ahead time.Duration) (map[string]time.Duration, error) {
+	rows, err := s.pool.Query(ctx, claimLooks, k.Merchant, k.Account, refs, (interval + ahead).Microseconds())
 	if err != nil {
 		return nil, fmt.Errorf("claim looks: %w", err)
 	}
@@ -68,6 +69,31 @@ func (s *Store) waitLooks(ctx context.Context, k account.Key, waits map[string]t
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read looks: %w", err)
+	}
+	return nil
+}
+
+// Rows are locked in the order of claimLooks.
+const settleLooks = `
+INSERT INTO sale_looks AS s (merchant_id, account_id, ref, free_us)
+SELECT $1, $2, r.ref, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - r.ago + $5 FROM unnest($3::text[], $4::bigint[]) AS r (ref, ago)
+ORDER BY r.ref
+ON CONFLICT (merchant_id, account_id, ref) DO UPDATE SET free_us = EXCLUDED.free_us`
+
+// Made is a call that a claim was taken for, and how long ago it had been made.
+type Made struct {
+	Ref string
+	Ago time.Duration
+}
+
+// SettleLooks lets the intervals of claimed sales, each named once, begin when their calls had been made.
+func (s *Store) SettleLooks(ctx context.Context, k account.Key, made []Made, interval time.Duration) error {
+	refs, ago := make([]string, len(made)), make([]int64, len(made))
+	for i, m := range made {
+		refs[i], ago[i] = m.Ref, m.Ago.Microseconds()
+	}
+	if _, err := s.pool.Exec(ctx, settleLooks, k.Merchant, k.Account, refs, ago, interval.Microseconds()); err != nil {
+		return fmt.Errorf("settle looks: %w", err)
 	}
 	return nil
 }

@@ -30,7 +30,8 @@ type ScheduleInput struct {
 	// LastPollAt is when the last look was asked (not when it was answered: a hint that comes in between must count).
 	LastPollAt      *time.Time
 	LastPollOutcome Outcome
-	// RetryAfter is the provider's wish counted from LastPollAt, 0 for none. It is obeyed exactly.
+	// RetryAfter is the provider's wish counted from LastPollAt, or its rule where the call was made later than that; 0 for none. It is obeyed
+	// exactly.
 	RetryAfter time.Duration
 	// ErrorsInARow counts the looks in a row that got no answer (see Outcome.Answered); an answer sets it to 0.
 	ErrorsInARow int

@@ -23,7 +23,7 @@ type Look struct {
 	HintAt     *time.Time // when something last said "look now"
 	BuyerUntil *time.Time // until when the buyer is believed to wait
 	WantAt     *time.Time // when a decision wants one more look
-	// RetryAfter is what the provider asked for after the last look; stored in milliseconds, rounded up.
+	// RetryAfter is what the provider asked for after the last look, or its rule from when it was really asked; stored in milliseconds, rounded up.
 	RetryAfter time.Duration
 	Reason     string       // why it is due then: payment.LookReason
 	Lane       payment.Lane // its turn among those that are due
