@@ -72,6 +72,9 @@ func (b *book) enter(e Entry) {
 	if drop {
 		return
 	}
+	for _, before := range p.implied(e) {
+		b.enter(before)
+	}
 	policy, _ := b.l.policy(p.sale.MerchantID, p.sale.AccountID, p.sale.Provider)
 	p.note(e)
 	if e.Charge != nil {

@@ -168,6 +168,26 @@ func (p *page) knows(e Entry) bool {
 	return false
 }
 
+// implied are the lines that an outcome proves to be missing before it: what became of the buyer's message may be followed, by this replica or another,
+// before the delivery that made the link and the message is written. What is written afterwards is known by then.
+func (p *page) implied(e Entry) (out []Entry) {
+	s := &p.sale
+	if e.Event.Source != payment.SourceNotifier || !s.DeliveredEver || s.DeliveredElsewhere || s.Message != "" {
+		return nil
+	}
+	switch e.Event.Kind {
+	case payment.MessageSent, payment.MessageFailed, payment.MessageUnsure:
+	default:
+		return nil
+	}
+	for _, kind := range []payment.Kind{payment.TokenIssued, payment.MessageQueued} {
+		if kind != payment.TokenIssued || s.TokenIssuedAt == nil {
+			out = append(out, Entry{Key: e.Key, TraceID: e.TraceID, Event: payment.Event{Kind: kind, At: e.Event.At, Source: payment.SourceSystem}})
+		}
+	}
+	return out
+}
+
 // completed is a charge with what became known of it.
 func completed(c, known store.Charge) store.Charge {
 	return store.Charge{ID: cmp.Or(known.ID, c.ID), Hash: cmp.Or(known.Hash, c.Hash), Reference: cmp.Or(known.Reference, c.Reference),

@@ -76,7 +76,11 @@ func (b *bench) draw(rt *rapid.T, s store.Sale) Entry {
 		}
 		return e
 	}
-	return b.event(s, kind, nil)
+	e := b.event(s, kind, nil)
+	if kind == payment.MessageSent && rapid.Bool().Draw(rt, "followed") {
+		e.Event.Source = payment.SourceNotifier // which proves the steps before it
+	}
+	return e
 }
 
 const sumsOf = `

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/attribute"
@@ -39,6 +40,11 @@ type handover struct {
 	note   *notifierv1.NotifyResponse
 	group  string // the group's invite link, when the sale gives one and it is there
 	late   string // why the buyer does not wait for it any longer; empty: there is no such wait
+}
+
+// first reports whether the delivery made the link and the message just now, so that the message's outcome is still to come.
+func (d *handover) first() bool {
+	return d.sale.TokenIssuedAt == nil && d.sale.Message == "" && d.late == "" && d.note.GetCreated()
 }
 
 func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
@@ -140,7 +146,7 @@ type handed struct {
 	moot, closing []store.Effect
 }
 
-// recordDeliveries writes the history of what was done, ends what is done and postpones the rest.
+// recordDeliveries writes the history of what was done, or lets it wait for the messages' outcomes, ends what is done and postpones the rest.
 func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handover, cause error) error {
 	now := w.Now()
 	var entries []ledger.Entry
@@ -149,12 +155,23 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	for _, d := range todo {
 		open[d] = true
 	}
-	note := func(d *handover, kind payment.Kind, details map[string]string) {
-		entries = append(entries, ledger.Entry{Key: d.effect.Key, TraceID: spanTrace(d.span), Details: details,
-			Event: payment.Event{Kind: kind, At: now, Source: payment.SourceSystem}})
+	line := func(d *handover, kind payment.Kind, details map[string]string) ledger.Entry {
+		return ledger.Entry{Key: d.effect.Key, TraceID: spanTrace(d.span), Details: details,
+			Event: payment.Event{Kind: kind, At: now, Source: payment.SourceSystem}}
 	}
+	note := func(d *handover, kind payment.Kind, details map[string]string) {
+		entries = append(entries, line(d, kind, details))
+	}
+	h.sent = slices.DeleteFunc(slices.Clone(h.sent), func(d *handover) bool {
+		if !d.first() || d.effect.Lease.Sub(now) < outcomeWait+outcomeLimit {
+			return false
+		}
+		open[d] = !w.unwritten.put(delivered{effect: d.effect, since: time.Now(), entries: []ledger.Entry{line(d, payment.TokenIssued, nil),
+			line(d, payment.MessageQueued, because(d.note.GetNotification().GetReason()))}})
+		return !open[d]
+	})
 	for _, d := range h.linked {
-		if d.sale.TokenIssuedAt == nil {
+		if d.sale.TokenIssuedAt == nil && open[d] {
 			note(d, payment.TokenIssued, nil)
 		}
 	}
@@ -176,6 +193,7 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 		note(d, kind, map[string]string{"reason": "invalid_request"})
 		over, open[d] = append(over, d.effect), false
 	}
+	todo = slices.DeleteFunc(todo, func(d *handover) bool { return !open[d] })
 	if len(entries)+len(over) == 0 {
 		return w.postpone(ctx, effectsOf(todo), cause)
 	}
@@ -191,7 +209,7 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	if len(h.closing) > 0 {
 		w.Wakers.Token.Wake()
 	}
-	return w.postpone(ctx, effectsOf(slices.DeleteFunc(todo, func(d *handover) bool { return !open[d] })), cause)
+	return w.postpone(ctx, effectsOf(todo), cause)
 }
 
 func effectsOf(all []*handover) []store.Effect {

@@ -150,17 +150,30 @@ func followOnce[R any](ctx context.Context, w *Worker, source string,
 			return err
 		}
 		entries, to := read(r)
-		if entries, err = w.existing(ctx, entries); err != nil {
-			return err
-		}
-		if err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
-			return store.Advance(ctx, tx, source, from, to)
-		}); err != nil {
+		if err := w.record(ctx, entries, func(ctx context.Context, tx pgx.Tx) error { return store.Advance(ctx, tx, source, from, to) }); err != nil {
 			return err
 		}
 		from = to
 		w.noteRun(ctx, NameFollow, len(entries), nil)
 	}
+}
+
+// record lets the ledger note outcomes, behind the deliveries of this process that wait for them.
+func (w *Worker) record(ctx context.Context, outcomes []ledger.Entry, advance ledger.Also) error {
+	waited := w.unwritten.of(outcomes)
+	entries, finish := writing(waited)
+	err := w.Ledger.ApplyOrHold(ctx, append(entries, outcomes...), finish, advance)
+	if errors.Is(err, ledger.ErrUnknownSale) {
+		var there []ledger.Entry
+		if there, err = w.existing(ctx, append(entries, outcomes...)); err == nil {
+			err = w.Ledger.ApplyOrHold(ctx, there, finish, advance)
+		}
+	}
+	w.unwritten.followed(err == nil)
+	if err != nil {
+		w.write(ctx, waited)
+	}
+	return err
 }
 
 // existing drops entries of sales that are not there: a leaf restored from another backup, say.

@@ -134,7 +134,9 @@ type Worker struct {
 	clock clock
 	slow  sync.WaitGroup
 	names botNames
-	alarm *queue.Waker // wakes the alerts
+	// unwritten are deliveries that wait for the outcome of their messages.
+	unwritten *unwritten
+	alarm     *queue.Waker // wakes the alerts
 	// nextLook is up to when the claims of looks know that nothing becomes due of which they are not woken; claimLooks' alone.
 	nextLook time.Time
 	// watched is when accounts were watched last in this process.
@@ -164,7 +166,7 @@ func New(c Config) (*Worker, error) {
 	if c.Refresh == nil {
 		c.Refresh = func(context.Context) error { return nil }
 	}
-	w := &Worker{Config: c, alarm: queue.NewWaker()}
+	w := &Worker{Config: c, alarm: queue.NewWaker(), unwritten: newUnwritten()}
 	w.held.wake = c.Wakers.Looks.Wake
 	w.alive, w.kill = context.WithCancel(context.Background())
 	return w, nil
@@ -190,8 +192,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add("backfills", w.runBackfills)
 	g.Add(NameFollow+" delivery", w.followDelivery)
 	g.Add(NameFollow+" notifier", w.followNotifier)
+	g.Add("unwritten", w.writeLate)
+	w.unwritten.start()
 	giveBack, giveHooksBack := w.keep(), w.holdHooks(ctx)
 	err := g.Run(ctx)
+	w.write(ctx, w.unwritten.shut())
 	ended := make(chan struct{})
 	go func() { w.slow.Wait(); close(ended) }()
 	select {
