@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -59,7 +60,12 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	cfg.PingTimeout = 2 * time.Second
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
 	// Spans of waiting for a connection drown the statements; the pool's gauges show the same.
-	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableAcquireTracer())
+	cfg.ConnConfig.Tracer = tracer{otelpgx.NewTracer(otelpgx.WithDisableAcquireTracer())}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		k := &kept{}
+		conn.PgConn().CustomData()[keptKey] = k
+		return registerArrays(conn.TypeMap(), k)
+	}
 	for k, v := range c.parameters() {
 		cfg.ConnConfig.RuntimeParams[k] = v
 	}

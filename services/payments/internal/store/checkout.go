@@ -106,8 +106,8 @@ func NotifyCheckouts(ctx context.Context, tx pgx.Tx, keys []Key) error {
 	return nil
 }
 
-func split(keys []Key) ([]payment.MerchantID, []payment.ID) {
-	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
+func split(keys []Key) (merchants, ids [][16]byte) {
+	merchants, ids = make([][16]byte, len(keys)), make([][16]byte, len(keys))
 	for i, k := range keys {
 		merchants[i], ids[i] = k.MerchantID, k.PaymentID
 	}

@@ -26,10 +26,7 @@ ORDER BY p.merchant_id, p.id FOR UPDATE OF p`
 // Lock locks and returns the sales, always in the same order, so that two transactions never wait for each other. Sales that
 // do not exist are missing, and those whose rows cannot be read are apart. Every key must be given once.
 func Lock(ctx context.Context, tx pgx.Tx, keys []Key) ([]Sale, []Unreadable, error) {
-	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
-	for i, k := range keys {
-		merchants[i], ids[i] = k.MerchantID, k.PaymentID
-	}
+	merchants, ids := split(keys)
 	rows, err := tx.Query(ctx, lockSales, merchants, ids)
 	return sortSales(rows, err, "lock sales", len(keys))
 }
@@ -270,21 +267,4 @@ func AddStatistics(ctx context.Context, tx pgx.Tx, lines []Line) error {
 		return fmt.Errorf("add statistics: %w", err)
 	}
 	return nil
-}
-
-// columns turns rows into one array argument a column, for unnest.
-type columns struct{ args []any }
-
-func newColumns(rows, width int) *columns {
-	c := &columns{args: make([]any, width)}
-	for i := range c.args {
-		c.args[i] = make([]any, 0, rows)
-	}
-	return c
-}
-
-func (c *columns) add(values ...any) {
-	for i, v := range values {
-		c.args[i] = append(c.args[i].([]any), v)
-	}
 }

@@ -61,10 +61,7 @@ ORDER BY l.merchant_id, l.payment_id FOR UPDATE OF l`
 // Looks locks and returns the schedule rows of sales that the transaction has locked, always in the same order; those without
 // one are missing.
 func Looks(ctx context.Context, tx pgx.Tx, keys []Key) (map[Key]Look, error) {
-	merchants, ids := make([]payment.MerchantID, len(keys)), make([]payment.ID, len(keys))
-	for i, k := range keys {
-		merchants[i], ids[i] = k.MerchantID, k.PaymentID
-	}
+	merchants, ids := split(keys)
 	rows, err := tx.Query(ctx, getLooks, merchants, ids)
 	if err != nil {
 		return nil, fmt.Errorf("get looks: %w", err)
