@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -32,25 +33,79 @@ func Sniff(body []byte) (Value, error) {
 // writes them (data[id]=1, items[0][hash]=x); a value that is itself a JSON object or array is read as such.
 // The last of two equal keys wins.
 func ParseForm(body []byte) (Value, error) {
-	fields, err := url.ParseQuery(string(body))
+	fields, err := pairs(string(body))
 	if err != nil {
 		return Value{}, ErrText
 	}
-	root := map[string]any{}
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		values := fields[name]
-		put(root, splitName(name), leaf(values[len(values)-1]))
-	}
-	text, err := json.Marshal(root)
+	text, err := object(fields)
 	if err != nil {
 		return Value{}, ErrText
 	}
 	return Parse(text)
+}
+
+// pair is a field of a form.
+type pair struct{ name, value string }
+
+var errSemicolon = errors.New("a semicolon between fields")
+
+// pairs decodes a form as url.ParseQuery does, in the order of the names, the last of equal ones alone.
+func pairs(form string) ([]pair, error) {
+	all := make([]pair, 0, strings.Count(form, "&")+1)
+	for part := range strings.SplitSeq(form, "&") {
+		if strings.Contains(part, ";") {
+			return nil, errSemicolon
+		}
+		name, value, _ := strings.Cut(part, "=")
+		if part == "" {
+			continue
+		}
+		p := pair{}
+		var err error
+		if p.name, err = url.QueryUnescape(name); err != nil {
+			return nil, err
+		}
+		if p.value, err = url.QueryUnescape(value); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	slices.Reverse(all)
+	slices.SortStableFunc(all, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+	return slices.CompactFunc(all, func(a, b pair) bool { return a.name == b.name }), nil
+}
+
+// object writes fields as a JSON object.
+func object(fields []pair) ([]byte, error) {
+	if slices.ContainsFunc(fields, func(p pair) bool { return strings.Contains(p.name, "[") || !plain(p.name) || !plain(p.value) }) {
+		root := map[string]any{}
+		for _, p := range fields {
+			put(root, splitName(p.name), leaf(p.value))
+		}
+		return json.Marshal(root)
+	}
+	n := 2
+	for _, p := range fields {
+		n += len(p.name) + len(p.value) + len(`"":"",`)
+	}
+	text := append(make([]byte, 0, n), '{')
+	for i, p := range fields {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(append(append(append(text, '"'), p.name...), `":"`...), p.value...), '"')
+	}
+	return append(text, '}'), nil
+}
+
+// plain reports whether text is its own JSON string between quotes, and no JSON of its own.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '{' || c == '[' {
+			return false
+		}
+	}
+	return true
 }
 
 // maxFormDepth bounds nesting by brackets; deeper keys are kept flat under their whole name.
