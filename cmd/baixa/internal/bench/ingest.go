@@ -51,7 +51,7 @@ const insertPlain = `INSERT INTO public.plain (id, provider, body, content_type,
 
 const countWebhooks = `SELECT count(*) FROM payments.webhooks`
 
-const countUnread = `SELECT count(*) FROM payments.webhooks WHERE state = 'new'`
+const countUnread = `SELECT count(*) FROM payments.webhooks WHERE state = 'new' AND due_at IS NOT NULL`
 
 // perUnit adds what was used between two readings, per row or webhook.
 func (n Numbers) perUnit(prefix string, units int, before, after usage) {
@@ -118,7 +118,12 @@ func (s *System) ingest(ctx context.Context, e *Env, length time.Duration) (Numb
 		return nil, fmt.Errorf("count webhooks: %w", err)
 	}
 	began := time.Now()
+	var counted time.Time
 	err = s.Wait(ctx, "webhooks to be read", func(ctx context.Context) (n int64, ok bool, err error) {
+		if time.Since(counted) < countEvery {
+			return unread, false, nil
+		}
+		counted = time.Now()
 		err = s.Pool.QueryRow(ctx, countUnread).Scan(&n)
 		return n, n == 0, err
 	})

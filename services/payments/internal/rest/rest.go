@@ -59,11 +59,12 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	hooks := newWebhooks(c.Webhooks, c.Headers, c.Proxies)
+	hooks, err := newTraced(webhookPath+"/{provider}", newWebhooks(c.Webhooks, c.Headers, c.Proxies))
+	if err != nil {
+		return nil, fmt.Errorf("rest: %w", err)
+	}
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
-		case path == webhookPath || strings.HasPrefix(path, webhookPath+"/"):
-			hooks.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1/"):
 			api.ServeHTTP(w, r)
 		case path == "/openapi.json":
@@ -74,13 +75,12 @@ func New(c Config) (http.Handler, error) {
 			writeProblem(w, r, http.StatusNotFound, problem{Code: "NOT_FOUND", Message: "no such path; /docs lists what there is"})
 		}
 	})
-	traced := otelhttp.NewHandler(inner, "payments.rest",
-		otelhttp.WithSpanNameFormatter(spanName),
-		// Providers' trace ids are theirs: our trace is linked to them, it is not a part of them.
-		otelhttp.WithPublicEndpointFn(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, webhookPath) }))
+	others := otelhttp.NewHandler(inner, "payments.rest", otelhttp.WithSpanNameFormatter(spanName))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		switch path := r.URL.Path; {
+		case path == webhookPath || strings.HasPrefix(path, webhookPath+"/"):
+			hooks.ServeHTTP(w, r)
 		case c.Pay != nil && strings.HasPrefix(path, "/pay/"):
 			c.Pay.ServeHTTP(w, r)
 		case c.Go != nil && strings.HasPrefix(path, "/go/"):
@@ -92,17 +92,14 @@ func New(c Config) (http.Handler, error) {
 		case path == "/readyz":
 			read(w, r, func(w http.ResponseWriter, r *http.Request) { serveReady(w, r, c.Ready) })
 		default:
-			traced.ServeHTTP(w, r)
+			others.ServeHTTP(w, r)
 		}
 	}), nil
 }
 
 // spanName has no ids in it. The API's spans are renamed when their route is known.
 func spanName(_ string, r *http.Request) string {
-	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, webhookPath):
-		return r.Method + " " + webhookPath + "/{provider}"
-	case path == "/openapi.json" || path == "/docs":
+	if path := r.URL.Path; path == "/openapi.json" || path == "/docs" {
 		return r.Method + " " + path
 	}
 	return "HTTP " + r.Method
