@@ -110,7 +110,9 @@ func TestPlans_hotStatementsReadIndexes(t *testing.T) {
 			[]string{"payments_idempotency_key"}},
 		"unparkWebhooks": {unparkWebhooks, []any{texts, texts, texts, texts, texts, b.now},
 			[]string{"webhooks_parked_hash", "webhooks_parked_id", "webhooks_parked_reference", "webhooks_parked_sale_key"}},
-		"getSale": {getSale, []any{payment.ID{1}, nil}, []string{"payments_by_id"}},
+		"wakeParked": {wakeParked, []any{b.now.Add(-time.Second), b.now, b.now}, []string{"webhooks_parked_at", "payments_by_charge_hash", "payments_by_charge_id", "payments_by_charge_reference", "payments_by_sale_key"}},
+		"sweepFrom":  {sweepFrom, []any{60}, []string{"webhooks_parked_at"}},
+		"getSale":    {getSale, []any{payment.ID{1}, nil}, []string{"payments_by_id"}},
 	} {
 		got := b.explain(c.sql, c.args...)
 		for _, scan := range got {

@@ -196,44 +196,6 @@ func (s *Store) ReturnWebhooks(ctx context.Context, hooks []Webhook) error {
 	return nil
 }
 
-const unparkWebhooks = `
-WITH woken AS (
-UPDATE webhooks h SET state = 'new', due_at = $6, leased_until = NULL
-FROM (
-    SELECT k.id FROM webhooks k WHERE k.state = 'parked' AND k.id IN (
-        SELECT hit.id
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS v (provider, hash, id, reference, sale_key)
-        CROSS JOIN LATERAL (
-            SELECT id, provider FROM webhooks WHERE state = 'parked' AND ref_hash = NULLIF(v.hash, '') AND ref_hash <> ''
-            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND lower(ref_id) = lower(NULLIF(v.id, '')) AND ref_id <> ''
-            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND ref_reference = NULLIF(v.reference, '') AND ref_reference <> ''
-            UNION ALL SELECT id, provider FROM webhooks WHERE state = 'parked' AND sale_key = NULLIF(v.sale_key, '') AND sale_key <> ''
-        ) AS hit
-        WHERE hit.provider = v.provider)
-    ORDER BY k.digest FOR UPDATE OF k
-) AS w
-WHERE h.id = w.id
-RETURNING h.id)
-SELECT count(*) FROM woken`
-
-// Unpark makes the webhooks that waited for these sales due, in the transaction in which the sales appear; found tells whether
-// there were any. Who reads one of them at this moment without having seen the sale loses it, see JudgeWebhooks.
-func Unpark(ctx context.Context, tx pgx.Tx, sales []Sale, now time.Time) (found bool, err error) {
-	if len(sales) == 0 {
-		return false, nil
-	}
-	c := newColumns(len(sales), 5)
-	for i := range sales {
-		s := &sales[i]
-		c.add(s.Provider, s.Charge.Hash, s.Charge.ID, s.Charge.Reference, s.SaleKey)
-	}
-	var n int
-	if err := tx.QueryRow(ctx, unparkWebhooks, append(c.args, now)...).Scan(&n); err != nil {
-		return false, fmt.Errorf("unpark webhooks: %w", err)
-	}
-	return n > 0, nil
-}
-
 // Hint is what a webhook says about which sale it means.
 type Hint struct {
 	Provider   string

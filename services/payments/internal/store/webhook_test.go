@@ -209,62 +209,6 @@ func TestPostponeWebhooks_onlyTheHolder(t *testing.T) {
 	}
 }
 
-func TestUnpark_findsByEveryIdentifier(t *testing.T) {
-	b := newBench(t)
-	s := b.sale(b.one, "a")
-	for name, c := range map[string]struct {
-		ref   Charge
-		key   string
-		other string // provider
-		found bool
-	}{
-		"hash":                 {ref: Charge{Hash: s.Charge.Hash}, found: true},
-		"hash in another case": {ref: Charge{Hash: strings.ToUpper(s.Charge.Hash)}},
-		"id in another case":   {ref: Charge{ID: strings.ToUpper(s.Charge.ID)}, found: true},
-		"reference":            {ref: Charge{Reference: s.Charge.Reference}, found: true},
-		"sale key":             {key: s.SaleKey, found: true},
-		"part of the hash":     {ref: Charge{Hash: s.Charge.Hash[:3]}},
-		"hash as id":           {ref: Charge{ID: s.Charge.Hash}},
-		"nothing":              {},
-		"another provider":     {ref: s.Charge, other: "paradise"},
-	} {
-		h := b.hook(name)
-		h.SaleKey = c.key
-		if c.other != "" {
-			h.Provider = c.other
-		}
-		b.receive(h)
-		claimed := b.hooks(1)
-		b.park(claimed, c.ref)
-		if got := b.unpark(b.bare(b.one), s); got != c.found {
-			t.Errorf("%s: found %t, want %t", name, got, c.found)
-		}
-		if got := b.hooks(1); (len(got) == 1) != c.found {
-			t.Errorf("%s: due %t, want %t", name, len(got) == 1, c.found)
-		}
-		b.exec(`DELETE FROM payments.webhooks`)
-	}
-	if b.unpark() {
-		t.Error("no sales, yet something was found")
-	}
-}
-
-func TestUnpark_beatsWhoReadsItAtThisMoment(t *testing.T) {
-	b := newBench(t)
-	s := b.sale(b.one, "a")
-	b.receive(b.hook("x"))
-	b.park(b.hooks(1), s.Charge)
-	b.exec(`UPDATE payments.webhooks SET due_at = $1`, b.now) // its next try
-	reading := b.hooks(1)
-	if !b.unpark(s) {
-		t.Fatal("not found")
-	}
-	b.park(reading, s.Charge) // had not seen the sale
-	if got := b.hooks(1); len(got) != 1 {
-		t.Errorf("%d to read, want the one whose sale has appeared", len(got))
-	}
-}
-
 func TestMatchHints_exactIdentifiersOnly(t *testing.T) {
 	b := newBench(t)
 	s := b.insert(b.sale(b.one, "a"))[0]

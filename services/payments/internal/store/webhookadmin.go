@@ -147,20 +147,3 @@ func (s *Store) PurgeWebhooks(ctx context.Context, after uuid.UUID, before, now 
 	}
 	return last, n, nil
 }
-
-const endParked = `
-UPDATE webhooks h SET state = 'unmatched', due_at = NULL, reason = 'no sale with these identifiers appeared in time'
-FROM (
-    SELECT k.id FROM webhooks k WHERE k.state = 'parked' AND k.received_at < $1 AND (k.leased_until IS NULL OR k.leased_until <= $2)
-    ORDER BY k.received_at LIMIT $3 FOR UPDATE SKIP LOCKED
-) AS w
-WHERE h.id = w.id`
-
-// EndParked ends up to limit webhooks that were received before a moment and still wait for a sale.
-func (s *Store) EndParked(ctx context.Context, before, now time.Time, limit int) (int, error) {
-	tag, err := s.pool.Exec(ctx, endParked, before, now, limit)
-	if err != nil {
-		return 0, fmt.Errorf("end parked webhooks: %w", err)
-	}
-	return int(tag.RowsAffected()), nil
-}

@@ -105,16 +105,3 @@ func TestReplayWebhooks_byIDAndWindow(t *testing.T) {
 		t.Errorf("a copy: %+v %v", list, err)
 	}
 }
-
-func TestEndParked_withAReason(t *testing.T) {
-	b := newBench(t)
-	old := b.kept(b.one, "parked", b.now.Add(-time.Hour))
-	b.kept(b.one, "parked", b.now)
-	if n, err := b.EndParked(t.Context(), b.now.Add(-time.Minute), b.now, 10); err != nil || n != 1 {
-		t.Fatal(n, err)
-	}
-	list, err := b.Webhooks(t.Context(), WebhookFilter{State: "unmatched", Limit: 10})
-	if err != nil || len(list) != 1 || list[0].ID != old || list[0].Reason == "" {
-		t.Errorf("%+v %v", list, err)
-	}
-}

@@ -18,7 +18,8 @@ import (
 
 // The webhooks: what arrived is read, and the sales that it names are looked at.
 
-// A webhook whose sale does not exist is tried again when it is this old, and at once when a sale with its identifiers appears.
+// A webhook whose sale does not exist is compared with the sales again when it is this old, and read at once when a sale with its identifiers
+// appears. One that names several charges is kept with the first alone, and is read again at these ages.
 var parked = []time.Duration{5 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
 func (w *Worker) claimWebhooks(ctx context.Context, limit int) ([]store.Webhook, error) {
@@ -206,15 +207,16 @@ func verdict(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time)
 	switch r.GetOutcome() {
 	case gatewaysv1.Outcome_OUTCOME_STATUS:
 		v.State, v.Reason = "parked", "no sale has these identifiers yet"
+		hints := r.GetHints()
+		if len(hints) > 0 {
+			v.Ref = charge(hints[0])
+			v.Claimed = statuses[hints[0].GetClaimed()].String()
+		}
 		for _, age := range parked {
-			if due := h.ReceivedAt.Add(age); due.After(now) {
+			if due := h.ReceivedAt.Add(age); len(hints) > 1 && due.After(now) {
 				v.DueAt = &due
 				break
 			}
-		}
-		if hints := r.GetHints(); len(hints) > 0 {
-			v.Ref = charge(hints[0])
-			v.Claimed = statuses[hints[0].GetClaimed()].String()
 		}
 	case gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST:
 		v.State = "ignored"

@@ -187,6 +187,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add(NameAlerts, loop(w, NameAlerts, w.alarm, 2, 20, pace{}, w.claimAlerts, w.alertOwners))
 	g.Add(NameDigests, loop(w, NameDigests, queue.NewWaker(), 1, 20, pace{}, w.claimDigests, w.digests))
 	g.Add(NameWatch, loop(w, NameWatch, queue.NewWaker(), 1, 1, pace{}, w.claimWatch, w.watch))
+	g.Add("parked", w.sweepParked)
 	g.Add("keep", w.keepHouse)
 	g.Add("release", w.releaseAll)
 	g.Add("backfills", w.runBackfills)
