@@ -118,12 +118,12 @@ func (s *Service) build(c Config) error {
 	}
 	s.providers.learn = s.inbox.Learn
 	s.worker, err = work.New(work.Config{Store: s.store, Ledger: books, Wakers: wakers, Gateways: gateways, Delivery: delivery,
-		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Habits: habits, Pressed: s.inbox.Pressed, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks})
+		Notifier: notifier, Access: notifierv1.NewAccessServiceClient(d.Notifier), OpenBody: s.inbox.Open, Provider: s.providers.resolve, Title: s.providers.title, Habits: habits, Pressed: s.inbox.Pressed, Refresh: s.policies.Refresh, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks})
 	if err != nil {
 		return err
 	}
 	face, err := server.New(server.Config{Store: s.store, Ledger: books, Gateways: gateways, Accounts: gatewaysv1.NewAccountsServiceClient(d.Gateways),
-		Delivery: delivery, Notifier: notifier, Policies: s.policies, Provider: s.providers.resolve, WebhookURL: c.PublicURL, PublicURL: c.PublicURL})
+		Delivery: delivery, Notifier: notifier, Policies: s.policies, Provider: s.providers.resolve, Title: s.providers.title, WebhookURL: c.PublicURL, PublicURL: c.PublicURL})
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
-	s.checkout, err = checkout.New(checkout.Config{Store: s.store, Ledger: books, Link: s.worker.Link,
+	s.checkout, err = checkout.New(checkout.Config{Store: s.store, Ledger: books, Link: s.worker.Link, Title: s.providers.title,
 		Client: proxies.Client, Secure: strings.HasPrefix(c.PublicURL, "https://")})
 	if err != nil {
 		return err

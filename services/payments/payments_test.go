@@ -241,12 +241,20 @@ func TestProviders_namesBeforeAndAfterTheyAreKnown(t *testing.T) {
 	if name, ok := p.resolve("PushynPay"); !ok || name != "pushynpay" || p.list() != nil {
 		t.Errorf("before the gateways were asked: %q, %t", name, ok)
 	}
+	if title := p.title("pushinpay"); title != "Pushinpay" || p.title("") != "" {
+		t.Errorf("before the gateways were asked people read %q", title)
+	}
 	if err := p.ask(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for in, want := range map[string]string{"PushynPay": "pushinpay", "atomopay": "atomopay", "supremuspay": "", "unknown": ""} {
 		if got, ok := p.resolve(in); got != want || ok != (want != "") {
 			t.Errorf("%s is %q, %t", in, got, ok)
+		}
+	}
+	for name, want := range map[string]string{"pushinpay": "PushinPay", "PushynPay": "PushinPay", "bolt": "Bolt Pagamentos", "unknown": "Unknown"} {
+		if got := p.title(name); got != want {
+			t.Errorf("people read %q for %s, want %q", got, name, want)
 		}
 	}
 	// Which ones there are is the gateways' to say: supported ones by their canonical names, in order, and no others.

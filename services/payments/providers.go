@@ -21,6 +21,7 @@ type providers struct {
 
 type names struct {
 	canonical map[string]string // by name and alias
+	titles    map[string]string // by name and alias
 	supported []string
 }
 
@@ -52,7 +53,7 @@ func (p *providers) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := &names{canonical: map[string]string{}}
+	n := &names{canonical: map[string]string{}, titles: map[string]string{}}
 	for _, provider := range resp.GetProviders() {
 		if provider.GetRefusedBecause() != "" {
 			continue
@@ -60,6 +61,7 @@ func (p *providers) ask(ctx context.Context) error {
 		n.supported = append(n.supported, provider.GetName())
 		for _, name := range append(provider.GetAliases(), provider.GetName()) {
 			n.canonical[strings.ToLower(name)] = provider.GetName()
+			n.titles[strings.ToLower(name)] = provider.GetTitle()
 		}
 	}
 	slices.Sort(n.supported)
@@ -78,6 +80,17 @@ func (p *providers) resolve(name string) (string, bool) {
 		return canonical, ok
 	}
 	return name, name != "" && len(name) <= 40 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// title is how the provider of a name or alias writes itself, for people; one that is not known by its name, with a capital.
+func (p *providers) title(name string) string {
+	if n := p.known.Load(); n != nil && n.titles[strings.ToLower(name)] != "" {
+		return n.titles[strings.ToLower(name)]
+	}
+	if name == "" {
+		return ""
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 // list names those that are supported, for whoever asked for another.

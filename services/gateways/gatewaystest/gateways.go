@@ -212,19 +212,19 @@ func (s *gatewaysServer) ListProviders(context.Context, *gatewaysv1.ListProvider
 }
 
 func providers() []*gatewaysv1.Provider {
-	one := func(name string, cadence, least time.Duration, perMinute int32, identifiers ...string) *gatewaysv1.Provider {
-		return &gatewaysv1.Provider{Name: name, Identifiers: identifiers, AmountUnit: "centavos", WebhookTrust: "none", Cadence: durationpb.New(cadence),
+	one := func(name, title string, cadence, least time.Duration, perMinute int32, identifiers ...string) *gatewaysv1.Provider {
+		return &gatewaysv1.Provider{Name: name, Title: title, Identifiers: identifiers, AmountUnit: "centavos", WebhookTrust: "none", Cadence: durationpb.New(cadence),
 			MinIntervalPerSale: durationpb.New(least), CallsPerMinute: perMinute, FinalStatuses: []string{"refunded", "charged_back"}, Confidence: "high",
 			Notes: []string{fmt.Sprintf("a fake of %s", name)}}
 	}
-	pushinpay := one("pushinpay", time.Minute, time.Minute, 120, "id")
+	pushinpay := one("pushinpay", "PushinPay", time.Minute, time.Minute, 120, "id")
 	pushinpay.Aliases = []string{"pushynpay"}
-	bolt := one("bolt", time.Minute, 10*time.Second, 60, "id")
+	bolt := one("bolt", "Bolt Pagamentos", time.Minute, 10*time.Second, 60, "id")
 	bolt.CanList = true
 	return []*gatewaysv1.Provider{
-		one("atomopay", time.Minute, 10*time.Second, 1000, "hash", "id"),
+		one("atomopay", "Átomo Pay", time.Minute, 10*time.Second, 1000, "hash", "id"),
 		bolt,
-		one("paradise", 5*time.Minute, 10*time.Second, 300, "id", "reference", "hash"),
+		one("paradise", "Paradise", 5*time.Minute, 10*time.Second, 300, "id", "reference", "hash"),
 		pushinpay,
 	}
 }

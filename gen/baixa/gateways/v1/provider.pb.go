@@ -61,7 +61,9 @@ type Provider struct {
 	// How sure we are of the adapter's facts: "high", "medium" or "low".
 	Confidence string `protobuf:"bytes,19,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// Versions of other adapters of this provider, which an account may have as its shadow.
-	Versions      []string `protobuf:"bytes,20,rep,name=versions,proto3" json:"versions,omitempty"`
+	Versions []string `protobuf:"bytes,20,rep,name=versions,proto3" json:"versions,omitempty"`
+	// The brand as people write it, such as "PushinPay". Empty for a provider that is not supported.
+	Title         string `protobuf:"bytes,21,opt,name=title,proto3" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +238,13 @@ func (x *Provider) GetVersions() []string {
 	return nil
 }
 
+func (x *Provider) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 // CredentialField is one thing an account must be given.
 type CredentialField struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -313,7 +322,7 @@ var File_baixa_gateways_v1_provider_proto protoreflect.FileDescriptor
 
 const file_baixa_gateways_v1_provider_proto_rawDesc = "" +
 	"\n" +
-	" baixa/gateways/v1/provider.proto\x12\x11baixa.gateways.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8a\x06\n" +
+	" baixa/gateways/v1/provider.proto\x12\x11baixa.gateways.v1\x1a\x1egoogle/protobuf/duration.proto\"\xa0\x06\n" +
 	"\bProvider\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12'\n" +
@@ -339,7 +348,8 @@ const file_baixa_gateways_v1_provider_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\x13 \x01(\tR\n" +
 	"confidence\x12\x1a\n" +
-	"\bversions\x18\x14 \x03(\tR\bversions\"s\n" +
+	"\bversions\x18\x14 \x03(\tR\bversions\x12\x14\n" +
+	"\x05title\x18\x15 \x01(\tR\x05title\"s\n" +
 	"\x0fCredentialField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x16\n" +

@@ -169,12 +169,15 @@ func TestListProviders_tellsAllAndWhyNot(t *testing.T) {
 			t.Errorf("%s after %s: not alphabetical", p.GetName(), last)
 		}
 		last = p.GetName()
+		if supported := p.GetRefusedBecause() == ""; supported != (p.GetTitle() != "") {
+			t.Errorf("%s writes itself %q", p.GetName(), p.GetTitle())
+		}
 	}
 	if !strings.Contains(by["supremuspay"].GetRefusedBecause(), "plain http") {
 		t.Errorf("supremuspay: %v", by["supremuspay"])
 	}
 	p := by["pushinpay"]
-	if p.GetMinIntervalPerSale().GetSeconds() != 60 || p.GetAmountUnit() != "centavos" || p.GetConfidence() != "high" || p.GetWebhookTrust() != "header" ||
+	if p.GetTitle() != "PushinPay" || p.GetMinIntervalPerSale().GetSeconds() != 60 || p.GetAmountUnit() != "centavos" || p.GetConfidence() != "high" || p.GetWebhookTrust() != "header" ||
 		!cmp.Equal(p.GetAliases(), []string{"pushynpay"}) || !cmp.Equal(p.GetIdentifiers(), []string{"id"}) || len(p.GetNotes()) == 0 {
 		t.Errorf("pushinpay: %v", p)
 	}

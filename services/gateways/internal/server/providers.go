@@ -36,7 +36,7 @@ func (s gateways) ListProviders(ctx context.Context, _ *gatewaysv1.ListProviders
 
 func describe(c provider.Capabilities, versions []string) *gatewaysv1.Provider {
 	out := &gatewaysv1.Provider{
-		Name: string(c.Name), AmountUnit: string(c.Unit), WebhookTrust: string(c.Webhook.Trust),
+		Name: string(c.Name), Title: c.Title, AmountUnit: string(c.Unit), WebhookTrust: string(c.Webhook.Trust),
 		MinIntervalPerSale: durationpb.New(c.Poll.MinInterval), Cadence: durationpb.New(c.Poll.Cadence), CallsPerMinute: int32(c.Poll.CallsPerMinute),
 		PollingUnsafeStatuses: c.Unsafe, CanList: c.List, CanRefund: c.Refund, CanSplit: c.Split,
 		MinCentavos: int64(c.MinAmount), MaxCentavos: int64(c.MaxAmount), Confidence: string(confidence(c)), Versions: versions,

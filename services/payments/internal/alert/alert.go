@@ -46,10 +46,10 @@ type Item struct {
 	Product    string       `json:"product,omitempty"`
 	Buyer      string       `json:"buyer,omitempty"`
 	Bot        string       `json:"bot,omitempty"`
-	Provider   string       `json:"provider,omitempty"`
-	Word       string       `json:"word,omitempty"`   // the notice, or the kind of the event
-	Reason     string       `json:"reason,omitempty"` // why, in a leaf's words
-	Sales      int64        `json:"sales,omitempty"`  // of a provider or account: how many wait
+	Provider   string       `json:"provider,omitempty"` // as it is stored; Compose is given how it writes itself
+	Word       string       `json:"word,omitempty"`     // the notice, or the kind of the event
+	Reason     string       `json:"reason,omitempty"`   // why, in a leaf's words
+	Sales      int64        `json:"sales,omitempty"`    // of a provider or account: how many wait
 	Digest     *Digest      `json:"digest,omitempty"`
 }
 

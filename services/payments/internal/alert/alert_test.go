@@ -77,11 +77,11 @@ func TestOf_whatIsWorthAMessage(t *testing.T) {
 	}
 }
 
-var sale = Item{PaymentID: "0198", ExternalID: "BOT35_1", Amount: 1990, Product: "Curso", Buyer: "Bia", Provider: "atomopay", Word: "paid"}
+var sale = Item{PaymentID: "0198", ExternalID: "BOT35_1", Amount: 1990, Product: "Curso", Buyer: "Bia", Provider: "Átomo Pay", Word: "paid"}
 
 func TestCompose_oneAndMany(t *testing.T) {
 	title, body := Compose(wording.Portuguese, SalePaid, []Item{sale})
-	if title != "💰 Venda paga: R$ 19,90" || body != "• R$ 19,90 · Curso · Bia · BOT35_1 · Atomopay" {
+	if title != "💰 Venda paga: R$ 19,90" || body != "• R$ 19,90 · Curso · Bia · BOT35_1 · Átomo Pay" {
 		t.Errorf("one: %q, %q", title, body)
 	}
 	var many []Item
@@ -96,7 +96,7 @@ func TestCompose_oneAndMany(t *testing.T) {
 
 func TestCompose_everyKindInEveryLanguage(t *testing.T) {
 	long := Item{PaymentID: strings.Repeat("f", 36), ExternalID: strings.Repeat("x", 160), Amount: 99999999999, Product: strings.Repeat("ã", 200),
-		Buyer: strings.Repeat("é", 200), Provider: "paradise", Word: "review_needed", Reason: "chat_not_found", Sales: 3,
+		Buyer: strings.Repeat("é", 200), Provider: "Paradise", Word: "review_needed", Reason: "chat_not_found", Sales: 3,
 		Digest: &Digest{Day: "2026-11-22", Stuck: Sum{2, 3980}}}
 	for _, k := range Kinds() {
 		for _, l := range []wording.Lang{wording.Portuguese, wording.English} {
@@ -138,7 +138,7 @@ func TestCompose_whatItsWordSays(t *testing.T) {
 		{PurchaseFailed, []Item{of(payment.PixelPaused, "HTTP 400, code 190")}, "⏸️ A pixel is paused: Meta refuses its token", "bot clube: HTTP 400, code 190. Purchases wait"},
 		{PurchaseFailed, []Item{of(payment.PixelMissing, "")}, "📉 A bot sells without a pixel", "bot clube, at the sale R$ 19,90"},
 		{PurchaseFailed, []Item{of(payment.PixelMissing, ""), of(payment.PurchaseFailed, "x")}, "📉 Meta refused 2 Purchases", "bot clube, at the sale"},
-		{WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}}, "📪 The webhooks of Atomopay have stopped", "came by looks alone"},
+		{WebhooksSilent, []Item{{Provider: "Átomo Pay", Sales: 5}}, "📪 The webhooks of Átomo Pay have stopped", "came by looks alone"},
 	} {
 		title, body := Compose(wording.English, c.kind, c.items)
 		if !strings.HasPrefix(title, c.title) || !strings.Contains(body, c.line) || strings.ContainsAny(title+body, "{}[]?") {
@@ -163,11 +163,11 @@ func TestCompose_webhooksSilent(t *testing.T) {
 		t.Fatalf("it is told as %q", k)
 	}
 	for l, want := range map[wording.Lang][]string{
-		wording.Portuguese: {"📪 Os webhooks de Atomopay pararam", "• Atomopay: as últimas 5 vendas pagas vieram só pelas consultas", "• Paradise: os webhooks pararam de chegar, e não só os seus"},
-		wording.English:    {"📪 The webhooks of Atomopay have stopped", "• Atomopay: the last 5 sales that were paid came by looks alone", "• Paradise: webhooks have stopped coming, and not only yours"},
+		wording.Portuguese: {"📪 Os webhooks de Átomo Pay pararam", "• Átomo Pay: as últimas 5 vendas pagas vieram só pelas consultas", "• Paradise: os webhooks pararam de chegar, e não só os seus"},
+		wording.English:    {"📪 The webhooks of Átomo Pay have stopped", "• Átomo Pay: the last 5 sales that were paid came by looks alone", "• Paradise: webhooks have stopped coming, and not only yours"},
 	} {
-		title, body := Compose(l, WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}})
-		_, two := Compose(l, WebhooksSilent, []Item{{Provider: "atomopay", Sales: 5}, {Provider: "paradise"}})
+		title, body := Compose(l, WebhooksSilent, []Item{{Provider: "Átomo Pay", Sales: 5}})
+		_, two := Compose(l, WebhooksSilent, []Item{{Provider: "Átomo Pay", Sales: 5}, {Provider: "Paradise"}})
 		if title != want[0] || !strings.HasPrefix(body, want[1]+"\n") || !strings.Contains(two, want[2]) {
 			t.Errorf("%s: %s\n%s\n%s", l.Tag(), title, body, two)
 		}

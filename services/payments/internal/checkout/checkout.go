@@ -60,6 +60,8 @@ type Config struct {
 	Ledger *ledger.Ledger
 	// Link is a paid sale's delivery link; see work.Worker.Link.
 	Link func(context.Context, store.Sale) (string, error)
+	// Title is how the provider of a name writes itself. Nil: by its name.
+	Title func(string) string
 	// Client is the visitor's address. Nil means the peer's.
 	Client func(*http.Request) netip.Addr
 	// Secure is set when buyers come over https.
@@ -94,6 +96,9 @@ func New(c Config) (*Handler, error) {
 	c.Life, c.Check = cmp.Or(c.Life, DefaultLife), cmp.Or(c.Check, DefaultCheck)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Title == nil {
+		c.Title = func(name string) string { return name }
 	}
 	if c.Client == nil {
 		c.Client = visitor.Proxies{}.Client

@@ -83,6 +83,8 @@ func open(t *testing.T, change func(*Config)) *shop {
 		link := s.link
 		s.mu.Unlock()
 		return link(ctx, sale)
+	}, Title: func(name string) string {
+		return map[string]string{"pushinpay": "PushinPay", "bolt": "Bolt Pagamentos"}[name]
 	}}
 	if change != nil {
 		change(&c)

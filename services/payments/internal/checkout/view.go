@@ -46,7 +46,7 @@ type view struct {
 // show renders a sale.
 func (h *Handler) show(ctx context.Context, w http.ResponseWriter, r *http.Request, lang visitor.Language, sale *store.Checkout) {
 	now := h.Now()
-	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, sale.Provider),
+	v := &view{Product: sale.ProductName, Amount: sale.Amount.String(), Seller: sale.Seller, Legal: legal(lang, h.Title(sale.Provider)),
 		Since: version(store.Shown{State: sale.State, HasCode: sale.Charge.CopyPaste != "", QRExpiresAt: sale.QRExpiresAt})}
 	v.Kind = kindOf(sale, now)
 	v.Live = waits(sale.State) || sale.State == payment.NeedsReview || sale.State == payment.Disputed

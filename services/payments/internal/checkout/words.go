@@ -2,7 +2,6 @@ package checkout
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/baixapay/baixa/internal/visitor"
 )
@@ -114,18 +113,11 @@ func left(l visitor.Language, seconds int) string {
 	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
 }
 
-// names are how providers write themselves.
-var names = map[string]string{"pushinpay": "PushinPay", "atomopay": "Átomo Pay", "paradise": "Paradise Pags"}
-
 // legal says what the provider does and what it does not. PushinPay's terms (4.10) require of sellers that buyers are told so, and
 // no provider of ours does more.
 func legal(l visitor.Language, provider string) string {
-	name := names[provider]
-	if name == "" {
-		name = strings.ToUpper(provider[:min(1, len(provider))]) + provider[min(1, len(provider)):]
-	}
 	if l == visitor.English {
-		return name + " only processes this payment. The product, its content and its delivery are the seller's responsibility."
+		return provider + " only processes this payment. The product, its content and its delivery are the seller's responsibility."
 	}
-	return name + " apenas processa este pagamento. O produto, o conteúdo e a entrega são de responsabilidade do vendedor."
+	return provider + " apenas processa este pagamento. O produto, o conteúdo e a entrega são de responsabilidade do vendedor."
 }

@@ -38,6 +38,8 @@ type Input struct {
 	Lang wording.Lang
 	// PublicURL is where providers reach us, without a slash at the end; empty when it is not set.
 	PublicURL string
+	// Title is how the provider of a name writes itself. Nil: by its name.
+	Title func(string) string
 
 	Sales     []store.SaleInShort
 	Providers []store.ProviderDay
@@ -101,6 +103,9 @@ func (r *report) find(code string, v wording.Values) {
 	f := findings[code]
 	if f.severity == problem {
 		r.out.Healthy = false
+	}
+	if name := v["provider"]; name != "" && r.Title != nil {
+		v = v.With(wording.Values{"provider": r.Title(name)})
 	}
 	r.out.Findings = append(r.out.Findings, &paymentsv1.Finding{Severity: f.severity, Code: code, Text: f.text.Say(r.Lang, v), Action: f.action.Say(r.Lang, v)})
 }

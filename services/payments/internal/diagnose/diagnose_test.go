@@ -194,6 +194,23 @@ func TestReport_webhookURL(t *testing.T) {
 	}
 }
 
+// People read how a provider writes itself; what is to be put into its panel keeps its name.
+func TestReport_namesProvidersAsTheyWriteThemselves(t *testing.T) {
+	in := well()
+	in.Webhooks = nil // webhooks_never
+	in.PublicURL = "https://baixa.example"
+	in.Title = func(name string) string { return map[string]string{"atomopay": "Átomo Pay"}[name] }
+	for _, f := range Report(in).GetFindings() {
+		if f.GetCode() == "webhooks_never" {
+			if !strings.HasPrefix(f.GetText(), "Átomo Pay: ") || !strings.Contains(f.GetAction(), "https://baixa.example/webhook/payment/atomopay") {
+				t.Errorf("%s, %s", f.GetText(), f.GetAction())
+			}
+			return
+		}
+	}
+	t.Error("nothing was found to name")
+}
+
 func TestReport_lines(t *testing.T) {
 	in := well()
 	in.Webhooks = append(in.Webhooks, store.WebhookDay{Provider: "aguia", Received: 1, LastAt: ago(time.Minute)})

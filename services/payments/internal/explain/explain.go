@@ -6,6 +6,7 @@
 package explain
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 // Input is all that is known of a sale. Only Sale and Now are required.
 type Input struct {
 	Sale store.Sale
+	// Provider is how the sale's provider writes itself. Empty: by the name that the sale has.
+	Provider string
 	// Events is the whole history, oldest first.
 	Events []store.Event
 	// Look is when the provider is asked next, nil for never again.
@@ -68,7 +71,7 @@ type Line struct {
 // Tell tells the story.
 func Tell(in Input) Story {
 	t := &teller{Input: in, l: in.Lang}
-	t.base = wording.Values{"provider": in.Sale.Provider, "price": wording.Centavos(in.Sale.Amount), "id": in.Sale.ID.String(),
+	t.base = wording.Values{"provider": cmp.Or(in.Provider, in.Sale.Provider), "price": wording.Centavos(in.Sale.Amount), "id": in.Sale.ID.String(),
 		"product": in.Sale.ProductName, "created_at": wording.Stamp(in.Sale.CreatedAt)}
 	if in.Sale.QRExpiresAt != nil {
 		t.base["qr_end"] = wording.Stamp(*in.Sale.QRExpiresAt)

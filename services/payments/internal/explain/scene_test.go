@@ -166,5 +166,6 @@ func (s *scene) opens() *scene {
 func (s *scene) tell(l wording.Lang) Story {
 	in := s.in
 	in.Now, in.Lang = s.now, l
+	in.Provider = map[string]string{"atomopay": "Átomo Pay", "paradise": "Paradise", "pushinpay": "PushinPay"}[in.Sale.Provider]
 	return Tell(in)
 }

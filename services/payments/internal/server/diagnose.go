@@ -32,7 +32,7 @@ func (s *Server) Diagnose(ctx context.Context, r *paymentsv1.DiagnoseRequest) (*
 	if !known {
 		return nil, rpcerr.Invalid("lang", `"pt-BR", "en" or nothing`)
 	}
-	in := diagnose.Input{Now: s.Now().UTC(), Lang: lang, PublicURL: strings.TrimRight(s.WebhookURL, "/")}
+	in := diagnose.Input{Now: s.Now().UTC(), Lang: lang, Title: s.Title, PublicURL: strings.TrimRight(s.WebhookURL, "/")}
 	s.askLeaves(ctx, m, &in)
 	if err := s.count(ctx, store.Scope{Merchant: m, Now: in.Now}, &in); err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func (s *Server) ExplainPayment(ctx context.Context, r *paymentsv1.ExplainPaymen
 	if err != nil {
 		return nil, err
 	}
-	in.Lang = lang
+	in.Lang, in.Provider = lang, s.Title(sale.Provider)
 	story := explain.Tell(in)
 	out := &paymentsv1.ExplainPaymentResponse{MatchedBy: found[0].By, Summary: story.Summary, Next: story.Next, Action: story.Action}
 	if in.Look != nil {

@@ -174,7 +174,7 @@ func TestExplainPayment_leavesAway(t *testing.T) {
 			t.Errorf("summary lacks %q: %s", part, resp.GetSummary())
 		}
 	}
-	if resp.GetPayment().GetKnowledge().GetNextPollAt() == nil || !strings.Contains(resp.GetNext(), "Atomopay") {
+	if resp.GetPayment().GetKnowledge().GetNextPollAt() == nil || !strings.Contains(resp.GetNext(), "Átomo Pay") {
 		t.Errorf("the next look is not told: %s", resp.GetNext())
 	}
 	if _, err := s.server.ExplainPayment(s.of(0), &paymentsv1.ExplainPaymentRequest{Query: linkToken}); status.Code(err) != codes.Unavailable {

@@ -175,6 +175,7 @@ func newShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	s.server, err = New(Config{Store: s.store, Ledger: books, Gateways: gatewaysLeaf{}, Accounts: s.accounts, Delivery: s.delivery, Notifier: s.notifier,
+		Title:      func(name string) string { return map[string]string{"atomopay": "Átomo Pay"}[name] },
 		WebhookURL: "https://baixa.example", Now: clock})
 	if err != nil {
 		t.Fatal(err)

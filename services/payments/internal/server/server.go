@@ -32,6 +32,8 @@ type Config struct {
 	Policies *policy.Book
 	// Provider is the canonical name of a provider's name or alias. Nil takes every name.
 	Provider func(string) (string, bool)
+	// Title is how the provider of a name writes itself, for people. Nil: by its name.
+	Title func(string) string
 	// WebhookURL is the public https://host that providers are told to post to. Empty: they are told nothing.
 	WebhookURL string
 	// PublicURL is the public https://host of buyers' pages. Empty: no links to them are given out.
@@ -60,6 +62,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Title == nil {
+		c.Title = func(name string) string { return name }
 	}
 	if c.Policies == nil {
 		c.Policies = policy.New(c.Store)

@@ -115,6 +115,7 @@ func (w *Worker) alertOwner(ctx context.Context, b store.AlertBatch) error {
 			slog.ErrorContext(ctx, "alert not readable", slog.String("kind", b.Kind), slog.Any("error", err))
 			continue
 		}
+		i.Provider = w.Title(i.Provider)
 		items = append(items, i)
 	}
 	if ok && len(items) > 0 {

@@ -58,6 +58,9 @@ func newBench(t *testing.T) *bench {
 				return "pushinpay", true
 			}
 			return name, true
+		},
+		Title: func(name string) string {
+			return map[string]string{"atomopay": "Átomo Pay", "paradise": "Paradise", "pushinpay": "PushinPay"}[name]
 		}})
 	if err != nil {
 		t.Fatal(err)

@@ -95,10 +95,10 @@ func TestHabits_providerIsSilentForEverybody(t *testing.T) {
 	b.judged()
 	tell()
 	pt, en := b.bodies(first), b.bodies(second)
-	if len(pt) != 1 || !strings.HasPrefix(pt[0], "📪 Os webhooks de Atomopay pararam\n• Atomopay: os webhooks pararam de chegar, e não só os seus\n") {
+	if len(pt) != 1 || !strings.HasPrefix(pt[0], "📪 Os webhooks de Átomo Pay pararam\n• Átomo Pay: os webhooks pararam de chegar, e não só os seus\n") {
 		t.Errorf("the first merchant was told %q", pt)
 	}
-	if len(en) != 1 || !strings.HasPrefix(en[0], "📪 The webhooks of Atomopay have stopped\n") {
+	if len(en) != 1 || !strings.HasPrefix(en[0], "📪 The webhooks of Átomo Pay have stopped\n") {
 		t.Errorf("the second merchant was told %q", en)
 	}
 	sellAt(three, 3, true)

@@ -43,6 +43,8 @@ type Config struct {
 	OpenBody func(store.Webhook) ([]byte, error)
 	// Provider is the canonical name of a provider's name or alias.
 	Provider func(string) (string, bool)
+	// Title is how the provider of a name writes itself, for people. Nil: by its name.
+	Title func(string) string
 	// Habits is what the ledger is told of webhooks' habits; nil: it is told nothing.
 	Habits *Habits
 	// KeepWebhooks is how long webhooks' bytes are kept, ParkFor how long one waits for its sale; zero is for ever.
@@ -156,6 +158,9 @@ func New(c Config) (*Worker, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Title == nil {
+		c.Title = func(name string) string { return name }
 	}
 	if c.Habits == nil {
 		c.Habits = NewHabits()

@@ -18,7 +18,7 @@ func format(form string, l Lang, value string) (text string, ok bool) {
 		return "", false
 	}
 	switch form {
-	case "":
+	case "", "provider": // whoever fills the sentence knows how a provider writes itself
 		text = Plain(value)
 		return text, text != ""
 	case "money":
@@ -30,8 +30,6 @@ func format(form string, l Lang, value string) (text string, ok bool) {
 	case "duration":
 		d, err := time.ParseDuration(value)
 		return Duration(l, d), err == nil
-	case "provider":
-		return Provider(value), true
 	case "looks", "sales", "webhooks", "messages", "failures", "attempts":
 		n, err := strconv.ParseInt(value, 10, 64)
 		return counted(form, l, n), err == nil
@@ -100,21 +98,6 @@ func counted(noun string, l Lang, n int64) string {
 		form = forms[0]
 	}
 	return strconv.FormatInt(n, 10) + " " + form.In(l)
-}
-
-// Provider is a provider's name as it writes itself; one that is not known keeps its own spelling.
-func Provider(name string) string {
-	switch name {
-	case "atomopay":
-		return "Atomopay"
-	case "paradise":
-		return "Paradise"
-	case "pushinpay", "pushynpay":
-		return "PushinPay"
-	case "":
-		return "?"
-	}
-	return Plain(name)
 }
 
 // words are one vocabulary.
