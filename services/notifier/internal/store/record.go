@@ -43,6 +43,9 @@ type Notification struct {
 	Because   string     // why it did
 }
 
+// claimedNow stands in recordSQL for no notification.
+const claimedNow State = 0
+
 // Recorded is a notification with whether this call made it.
 type Recorded struct {
 	Notification
@@ -53,6 +56,7 @@ type Recorded struct {
 // in the queue, the caller's order is kept. The chat id 0 ends a message before it begins, and so does a kind that the merchant has no text for.
 // $13 says which messages of locked bots go at once, $14 is the claim's name, $15 its lease and $16 the interval in seconds. Of those a message goes
 // whose chat has nothing waiting, nothing on its way, and need not be quiet; asked as a scalar, so that it is never joined with the whole queue.
+// What was claimed comes as rows of its own of state 0 after the others: joined, it would be compared each with each.
 const recordSQL = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
@@ -97,11 +101,22 @@ WITH given AS (
     FROM given g JOIN fresh f ON f.merchant_id = g.merchant_id AND f.id = g.id
     WHERE f.state = 3
 )
-SELECT f.id, f.state,
-       CASE WHEN f.state <> 1 THEN f.reason WHEN b.bot_id IS NULL THEN 'no_bot' WHEN b.refused_at IS NOT NULL THEN 'bot_unauthorized' ELSE '' END,
-       f.created_at, f.sent_at, COALESCE(q.state = 1, false)
-FROM fresh f LEFT JOIN bots b ON b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id
-LEFT JOIN queued q ON q.merchant_id = f.merchant_id AND q.notification_id = f.id`
+SELECT f.id, f.state, CASE WHEN f.state <> 1 THEN f.reason ELSE COALESCE(
+           (SELECT CASE WHEN b.refused_at IS NULL THEN '' ELSE 'bot_unauthorized' END FROM bots b WHERE b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id),
+           'no_bot') END, f.created_at, f.sent_at
+FROM fresh f
+UNION ALL
+SELECT notification_id, 0::smallint, '', NULL, NULL FROM queued WHERE state = 1`
+
+// Owners' events alone need nothing of all that, and are two of three rows that a sale writes. The order is the same.
+const recordEventsSQL = `
+INSERT INTO notifications (merchant_id, id, payment_id, bot_id, key, kind, channel, state, traceparent, sent_at, event)
+SELECT merchant_id, id, payment_id, bot_id, key, kind, 2, 2, traceparent, clock_timestamp(), event::json
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+    WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, traceparent, event, ord)
+ORDER BY merchant_id, payment_id, ord
+ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
+RETURNING id, state, reason, created_at, sent_at`
 
 // Record writes the intents in one transaction and returns them in order; one whose (MerchantID, PaymentID, Key) exists, or
 // stands earlier in the same call, is answered with the first one and writes nothing. All or nothing.
@@ -146,12 +161,14 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		optional        = make([]bool, n)
 		event           = make([]*string, n)
 		at              = make(map[uuid.UUID]int, n)
+		messages        = false
 	)
 	for i, x := range intents {
 		merchant[i], id[i], payment[i], bot[i] = x.MerchantID, x.ID, x.PaymentID, x.BotID
 		key[i], kind[i], from[i] = x.Key, x.Kind, x.Traceparent
 		channel[i], chat[i], content[i] = int16(x.Channel), x.ChatID, x.Content
 		optional[i] = x.Optional
+		messages = messages || x.Channel != WebSocket
 		if x.Event != nil {
 			text := string(x.Event)
 			event[i] = &text
@@ -159,28 +176,38 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		at[x.ID] = i
 		out[i] = Recorded{} // the transaction may run again
 	}
-	rows, err := tx.Query(ctx, recordSQL, merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional,
-		h.goes, h.Claim, h.Lease.Seconds(), h.Pace.Interval.Seconds())
+	sql, args := recordEventsSQL, []any{merchant, id, payment, bot, key, kind, from, event}
+	if messages {
+		sql, args = recordSQL, []any{merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional,
+			h.goes, h.Claim, h.Lease.Seconds(), h.Pace.Interval.Seconds()}
+	}
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return false, false, err
 	}
 	var (
-		fresh uuid.UUID
-		r     Notification
-		gone  bool
+		fresh   uuid.UUID
+		state   State
+		reason  string
+		created *time.Time
+		sent    *time.Time
 	)
-	_, err = pgx.ForEachRow(rows, []any{&fresh, &r.State, &r.Reason, &r.CreatedAt, &r.SentAt, &gone}, func() error {
-		x := intents[at[fresh]]
-		h.gone[at[fresh]] = gone
-		one := r
-		one.ID, one.MerchantID, one.PaymentID, one.Kind, one.Channel = x.ID, x.MerchantID, x.PaymentID, x.Kind, x.Channel
+	_, err = pgx.ForEachRow(rows, []any{&fresh, &state, &reason, &created, &sent}, func() error {
+		i := at[fresh]
+		if state == claimedNow {
+			h.gone[i] = true
+			return nil
+		}
+		x := intents[i]
+		one := Notification{ID: x.ID, MerchantID: x.MerchantID, PaymentID: x.PaymentID, Kind: x.Kind, Channel: x.Channel,
+			State: state, Reason: reason, CreatedAt: *created, SentAt: sent}
 		if one.State == Queued && one.Reason == "" {
-			one.NextAt = &one.CreatedAt
+			one.NextAt = created
 		}
 		events = events || one.Channel == WebSocket
 		outcomes = outcomes || one.State == Undeliverable
-		out[at[fresh]] = Recorded{Notification: one, Created: true}
-		r = Notification{}
+		out[i] = Recorded{Notification: one, Created: true}
+		created, sent = nil, nil
 		return nil
 	})
 	return events, outcomes, err
