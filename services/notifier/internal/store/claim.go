@@ -47,19 +47,26 @@ lanes AS (
 
 // The bots' rows are locked first, those that sent least recently before others, so that replicas divide the bots and no
 // bot's rate is spent twice. One that was used since the statement began is left out, since what it took of the queue is not seen here: the row is
-// locked as it is now (b) and joined as it was (o). A message is its chat's first when nothing before it waits, is being sent, or was sent so recently
+// read as it was (o) and locked as it is now (b), each by its key and never by a join, for which all bots could be read. What was picked is taken
+// where it was found; one that was changed meanwhile is left to the next claim, or taken as it is now if it still waits for this bot. A message is its chat's first when nothing before it waits, is being sent, or was sent so recently
 // that the chat must be quiet; asked as a scalar, so that the planner walks the chat's index instead of the bot's. $1 most messages, $2 interval in seconds, $3 burst, $4 in flight, $5 lease in seconds, $6 the claim's name.
 const claimSQL = `
 WITH RECURSIVE` + lanes + `,
 ready AS (
-    SELECT b.merchant_id, b.bot_id, b.version, b.next_at
-    FROM lanes l JOIN bots b ON b.merchant_id = l.merchant_id AND b.bot_id = l.bot_id
-    JOIN bots o ON o.merchant_id = l.merchant_id AND o.bot_id = l.bot_id
-    WHERE b.next_at = o.next_at AND b.refused_at IS NULL AND b.paused_until <= now()
-      AND b.next_at <= now() + make_interval(secs => ($3::int - 1) * $2::float8)
-    ORDER BY b.next_at
+    SELECT f.merchant_id, f.bot_id, b.version, b.next_at
+    FROM (
+        SELECT l.merchant_id, l.bot_id, o.next_at
+        FROM lanes l CROSS JOIN LATERAL (
+            SELECT next_at FROM bots
+            WHERE merchant_id = l.merchant_id AND bot_id = l.bot_id AND refused_at IS NULL AND paused_until <= now()
+              AND next_at <= now() + make_interval(secs => ($3::int - 1) * $2::float8)
+            OFFSET 0) o
+        ORDER BY o.next_at
+    ) f CROSS JOIN LATERAL (
+        SELECT version, next_at FROM bots
+        WHERE merchant_id = f.merchant_id AND bot_id = f.bot_id AND next_at = f.next_at AND refused_at IS NULL AND paused_until <= now()
+        FOR NO KEY UPDATE SKIP LOCKED) b
     LIMIT $1
-    FOR NO KEY UPDATE OF b SKIP LOCKED
 ), share AS (
     SELECT r.merchant_id, r.bot_id, r.version,
            least(greatest(1, $1::int / (SELECT count(*)::int FROM ready)),
@@ -68,9 +75,9 @@ ready AS (
                             WHERE s.state = 1 AND s.merchant_id = r.merchant_id AND s.bot_id = r.bot_id)) AS most
     FROM ready r
 ), picked AS (
-    SELECT s.merchant_id, s.bot_id, s.version, q.notification_id
+    SELECT s.merchant_id, s.bot_id, s.version, q.ctid
     FROM share s CROSS JOIN LATERAL (
-        SELECT w.notification_id FROM telegram_queue w
+        SELECT w.ctid FROM telegram_queue w
         WHERE w.state = 0 AND w.merchant_id = s.merchant_id AND w.bot_id = s.bot_id AND w.due_at <= now()
           AND w.seq = (
               SELECT e.seq FROM telegram_queue e
@@ -91,7 +98,7 @@ ready AS (
 UPDATE telegram_queue q
 SET state = 1, attempt = q.attempt + 1, lease_until = now() + make_interval(secs => $5::float8), claim = $6
 FROM picked p
-WHERE q.merchant_id = p.merchant_id AND q.notification_id = p.notification_id AND q.state = 0
+WHERE q.ctid = p.ctid AND q.state = 0 AND q.merchant_id = p.merchant_id AND q.bot_id = p.bot_id
 RETURNING q.merchant_id, q.notification_id, q.payment_id, q.bot_id, q.chat_id, q.content, q.traceparent, q.attempt, q.forbidden,
           q.created_at, q.due_at, p.version`
 

@@ -243,11 +243,11 @@ func TestClaim_behindWhatOvertookIt(t *testing.T) {
 	if rows := claim(t, s, 10, fast); len(rows) != 0 {
 		t.Fatalf("claimed %+v beside one that is on its way", rows)
 	}
-	var id uuid.UUID
-	if err := db.Admin(t).QueryRow(t.Context(), `SELECT notification_id FROM notifier.telegram_queue WHERE state = 1`).Scan(&id); err != nil {
+	var id, payment uuid.UUID
+	if err := db.Admin(t).QueryRow(t.Context(), `SELECT notification_id, payment_id FROM notifier.telegram_queue WHERE state = 1`).Scan(&id, &payment); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, s, nil, store.Result{MerchantID: x.merchant, ID: id, Attempt: 1, State: store.Sent, ChatID: 5, Wait: time.Hour})
+	settle(t, s, nil, store.Result{MerchantID: x.merchant, ID: id, PaymentID: payment, BotID: x.bot, Attempt: 1, State: store.Sent, ChatID: 5, Wait: time.Hour})
 	if rows := claim(t, s, 10, fast); len(rows) != 0 {
 		t.Fatalf("claimed %+v while the chat must be quiet", rows)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/baixapay/baixa/internal/pg/pgtest"
 	"github.com/baixapay/baixa/services/notifier/internal/store"
 )
@@ -69,6 +71,74 @@ func TestClaim_plannedOverAnEmptyQueueStillUsesIndexes(t *testing.T) {
 		}
 		if _, err := admin.Exec(t.Context(), `SELECT pg_sleep(0.02)`); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// The same for whatever else a message goes through: with many in the queue each is found without reading the others.
+func TestSettle_plannedOverAnEmptyQueueReadsNothingElse(t *testing.T) {
+	db := pgtest.New(t, store.Schema)
+	pool := db.Pool(t, store.Schema)
+	s, err := store.New(pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, `VACUUM ANALYZE notifier.telegram_queue`)
+	x := newSale(1)
+	none := store.Message{MerchantID: x.merchant, ID: uuid.New(), PaymentID: uuid.New(), BotID: x.bot, ChatID: 1, Attempt: 1}
+	for range 7 {
+		claim(t, s, 10, fast)
+		settle(t, s, nil, result(none, store.Sent))
+	}
+	const bots, messages = 100, 400
+	var sellers []sale
+	for range bots {
+		seller := sale{x.merchant, uuid.New(), 0}
+		putBot(t, s, seller)
+		sellers = append(sellers, seller)
+	}
+	var ends []store.Result
+	for round := range messages / bots {
+		var all []store.Intent
+		for i := range bots {
+			seller := sellers[i]
+			seller.chat = int64(bots*round + i + 1)
+			all = append(all, seller.message("delivery"))
+		}
+		record(t, s, all...)
+		for _, m := range claim(t, s, bots, fast) {
+			ends = append(ends, result(m, store.Sent))
+		}
+	}
+	for range 20 { // with one bot that has something to say
+		seller := sellers[0]
+		seller.chat = int64(messages + len(ends))
+		record(t, s, seller.message("delivery"))
+		ends = append(ends, result(claim(t, s, 1, fast)[0], store.Sent))
+	}
+	settle(t, s, nil, ends...)
+	pool.Close() // its connections tell what they did
+	admin := db.Admin(t)
+	most := map[string]int64{"notifications": 3 * messages, "telegram_queue": 20 * messages, "bots": 20 * bots}
+	deadline := time.Now().Add(time.Minute)
+	for table, limit := range most {
+		for told := false; !told; {
+			var n, settled int64
+			if err := admin.QueryRow(t.Context(), `SELECT sum(COALESCE(idx_tup_fetch, 0) + seq_tup_read) FILTER (WHERE relname = $1), sum(n_tup_upd) FILTER (WHERE relname = 'notifications')
+				FROM pg_stat_all_tables WHERE schemaname = 'notifier'`, table).Scan(&n, &settled); err != nil {
+				t.Fatal(err)
+			}
+			if told = settled == int64(len(ends)); told && n > limit {
+				t.Errorf("%d rows of %s were read for %d messages, want at most %d", n, table, len(ends), limit)
+			}
+			if !told && time.Now().After(deadline) {
+				t.Fatalf("the connections told of %d settled messages of %d", settled, len(ends))
+			}
+			if told {
+				t.Logf("%s: %d rows read", table, n)
+			} else if _, err := admin.Exec(t.Context(), `SELECT pg_sleep(0.02)`); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

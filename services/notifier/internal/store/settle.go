@@ -13,7 +13,7 @@ import (
 
 // Result is what became of one claimed message. State Queued means that it is tried again after Wait.
 type Result struct {
-	MerchantID, ID uuid.UUID
+	MerchantID, ID, PaymentID, BotID uuid.UUID // as claimed
 
 	Attempt     int32 // of the claim; a result of an earlier claim cannot reschedule a later one
 	State       State
@@ -47,23 +47,27 @@ FROM (
 WHERE b.merchant_id = g.merchant_id AND b.bot_id = g.bot_id AND b.version = g.version`
 
 // What one bot cannot deliver its fallback takes over, once. A final result takes the content (with its link) out of the queue; the row stays as the mark that keeps its chat quiet. The
-// chat's next message is put behind that mark. Outcomes follow what really changed in notifications.
+// chat's next message is put behind that mark. Outcomes follow what really changed in notifications. The queue is empty most of the time, and
+// a plan that was made then is kept: so a message's row is looked up by itself, as a scalar, and taken where it was found. Payment and bot are asked for
+// beside the keys so that whatever index is taken finds few rows.
 const settleSQL = `
-WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::float8[],
-                         $9::boolean[], $10::text[], $11::boolean[])
-        AS g (merchant_id, id, attempt, state, reason, message_id, chat_id, wait, forbidden, traceparent, elsewhere)
+WITH given AS MATERIALIZED (
+    SELECT g.*, (
+        SELECT w.ctid FROM telegram_queue w
+        WHERE w.merchant_id = g.merchant_id AND w.bot_id = g.bot_id AND w.notification_id = g.id AND w.state = 1 AND w.attempt = g.attempt LIMIT 1) AS place
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::float8[],
+                         $9::boolean[], $10::text[], $11::boolean[], $12::uuid[], $13::uuid[])
+        AS g (merchant_id, id, attempt, state, reason, message_id, chat_id, wait, forbidden, traceparent, elsewhere, payment_id, bot_id)
 ), moved AS (
     UPDATE telegram_queue q
     SET state = 0, lease_until = NULL, bot_id = b.fallback_bot_id, taken_over = true, forbidden = false, due_at = now(), reason = g.reason
     FROM given g, bots b, bots f
-    WHERE g.elsewhere AND g.state = 3 AND q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1
-      AND q.attempt = g.attempt AND NOT q.taken_over AND b.merchant_id = q.merchant_id AND b.bot_id = q.bot_id
+    WHERE g.elsewhere AND g.state = 3 AND q.ctid = g.place AND q.state = 1 AND q.attempt = g.attempt AND NOT q.taken_over AND b.merchant_id = q.merchant_id AND b.bot_id = q.bot_id
       AND f.merchant_id = b.merchant_id AND f.bot_id = b.fallback_bot_id AND f.refused_at IS NULL
-    RETURNING q.merchant_id, q.notification_id AS id, q.bot_id, q.reason
+    RETURNING q.merchant_id, q.notification_id AS id, q.payment_id, q.bot_id, q.reason
 ), carried AS (
     UPDATE notifications n SET carrier_bot_id = m.bot_id, carrier_because = m.reason
-    FROM moved m WHERE n.merchant_id = m.merchant_id AND n.id = m.id
+    FROM moved m WHERE n.merchant_id = m.merchant_id AND n.id = m.id AND n.payment_id = m.payment_id
 ), settled AS (
     SELECT * FROM given g
     WHERE NOT EXISTS (SELECT FROM moved m WHERE m.merchant_id = g.merchant_id AND m.id = g.id)
@@ -74,27 +78,27 @@ WITH given AS (
     UPDATE telegram_queue q
     SET state = 2, content = NULL, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait)
     FROM settled g
-    WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state > 1
+    WHERE q.ctid = g.place AND q.state = 1 AND q.attempt = g.attempt AND g.state > 1
     RETURNING q.merchant_id, q.bot_id, q.chat_id, q.due_at
 ), again AS (
     UPDATE telegram_queue q
     SET state = 0, lease_until = NULL, chat_id = g.chat_id, due_at = now() + make_interval(secs => g.wait),
         reason = g.reason, forbidden = g.forbidden
     FROM given g
-    WHERE q.merchant_id = g.merchant_id AND q.notification_id = g.id AND q.state = 1 AND q.attempt = g.attempt AND g.state = 1
+    WHERE q.ctid = g.place AND q.state = 1 AND q.attempt = g.attempt AND g.state = 1
 ), behind AS (
     UPDATE telegram_queue q SET due_at = greatest(q.due_at, d.due_at)
     FROM done d CROSS JOIN LATERAL (
-        SELECT w.notification_id FROM telegram_queue w
+        SELECT w.ctid FROM telegram_queue w
         WHERE w.merchant_id = d.merchant_id AND w.bot_id = d.bot_id AND w.chat_id = d.chat_id AND w.state = 0
         ORDER BY w.seq LIMIT 1) n
-    WHERE q.merchant_id = d.merchant_id AND q.notification_id = n.notification_id
+    WHERE q.ctid = n.ctid
 ), told AS (
     UPDATE notifications n
     SET state = g.state, reason = g.reason, message_id = g.message_id, attempts = g.attempt,
         sent_at = CASE WHEN g.state = 2 THEN now() END
     FROM settled g
-    WHERE n.merchant_id = g.merchant_id AND n.id = g.id AND g.state > 1 AND (n.state = 1 OR n.state = 4 AND g.state = 2)
+    WHERE n.merchant_id = g.merchant_id AND n.payment_id = g.payment_id AND n.id = g.id AND g.state > 1 AND (n.state = 1 OR n.state = 4 AND g.state = 2)
     RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id,
               COALESCE(NULLIF(g.traceparent, ''), n.traceparent) AS traceparent, n.carrier_bot_id, n.carrier_because
 ), logged AS (
@@ -109,6 +113,9 @@ SELECT count(*) FROM logged`
 // is safe.
 func (s *Store) Settle(ctx context.Context, results []Result, notices []BotNotice) error {
 	err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := pg.ByKey.Set(ctx, tx); err != nil {
+			return err
+		}
 		if err := notice(ctx, tx, notices); err != nil {
 			return err
 		}
@@ -136,13 +143,15 @@ func settle(ctx context.Context, tx pgx.Tx, results []Result) (logged int, err e
 		messageID, chatID = make([]int64, n), make([]int64, n)
 		wait              = make([]float64, n)
 		forbidden, other  = make([]bool, n), make([]bool, n)
+		payment, bot      = make([][16]byte, n), make([][16]byte, n)
 	)
 	for i, r := range results {
 		merchant[i], id[i], attempt[i], state[i], reason[i] = r.MerchantID, r.ID, r.Attempt, int16(r.State), r.Reason
 		messageID[i], chatID[i], wait[i], forbidden[i], trace[i] = r.MessageID, r.ChatID, r.Wait.Seconds(), r.Forbidden, r.Traceparent
-		other[i] = r.Elsewhere
+		other[i], payment[i], bot[i] = r.Elsewhere, r.PaymentID, r.BotID
 	}
-	err = tx.QueryRow(ctx, settleSQL, merchant, id, attempt, state, reason, messageID, chatID, wait, forbidden, trace, other).Scan(&logged)
+	err = tx.QueryRow(ctx, settleSQL, merchant, id, attempt, state, reason, messageID, chatID, wait, forbidden, trace, other,
+		payment, bot).Scan(&logged)
 	return logged, err
 }
 

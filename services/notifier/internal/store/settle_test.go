@@ -42,7 +42,7 @@ func TestSettle_eachEnd(t *testing.T) {
 		r := record(t, s, x.message("delivery"))[0]
 		made = append(made, r)
 		m := claim(t, s, 1, fast)[0]
-		end.MerchantID, end.ID, end.Attempt = m.MerchantID, m.ID, m.Attempt
+		end.MerchantID, end.ID, end.PaymentID, end.BotID, end.Attempt = m.MerchantID, m.ID, m.PaymentID, m.BotID, m.Attempt
 		if end.ChatID == 0 {
 			end.ChatID = m.ChatID
 		}

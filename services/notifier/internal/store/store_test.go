@@ -74,7 +74,7 @@ func claim(t *testing.T, s *store.Store, limit int, p store.Pace) []store.Messag
 }
 
 func result(m store.Message, state store.State) store.Result {
-	return store.Result{MerchantID: m.MerchantID, ID: m.ID, Attempt: m.Attempt, State: state, ChatID: m.ChatID, MessageID: 7}
+	return store.Result{MerchantID: m.MerchantID, ID: m.ID, PaymentID: m.PaymentID, BotID: m.BotID, Attempt: m.Attempt, State: state, ChatID: m.ChatID, MessageID: 7}
 }
 
 func settle(t *testing.T, s *store.Store, notices []store.BotNotice, results ...store.Result) {

@@ -20,12 +20,12 @@ WITH lost AS (
         LIMIT $1 FOR UPDATE SKIP LOCKED
     ) l
     WHERE q.merchant_id = l.merchant_id AND q.notification_id = l.notification_id
-    RETURNING q.merchant_id, q.notification_id, q.attempt
+    RETURNING q.merchant_id, q.notification_id, q.payment_id, q.attempt
 ), told AS (
     UPDATE notifications n
     SET state = 4, reason = 'interrupted', attempts = l.attempt
     FROM lost l
-    WHERE n.merchant_id = l.merchant_id AND n.id = l.notification_id AND n.state = 1
+    WHERE n.merchant_id = l.merchant_id AND n.payment_id = l.payment_id AND n.id = l.notification_id AND n.state = 1
     RETURNING n.merchant_id, n.id, n.payment_id, n.kind, n.channel, n.state, n.reason, n.message_id, n.traceparent,
               n.carrier_bot_id, n.carrier_because
 ), logged AS (
@@ -54,9 +54,9 @@ func (s *Store) Interrupted(ctx context.Context, limit int) (n int, err error) {
 
 const sweepQueueSQL = `
 DELETE FROM telegram_queue q
-USING (SELECT merchant_id, notification_id FROM telegram_queue
+USING (SELECT ctid FROM telegram_queue
        WHERE state = 2 AND due_at < now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) d
-WHERE q.merchant_id = d.merchant_id AND q.notification_id = d.notification_id`
+WHERE q.ctid = d.ctid`
 
 const sweepTicketsSQL = `
 DELETE FROM stream_tickets t

@@ -17,7 +17,7 @@ type settled struct {
 
 // result says what an answer means for the message and its bot.
 func (s *Sender) result(m store.Message, a answer) settled {
-	r := store.Result{MerchantID: m.MerchantID, ID: m.ID, Attempt: m.Attempt, State: store.Queued, Reason: a.reason,
+	r := store.Result{MerchantID: m.MerchantID, ID: m.ID, PaymentID: m.PaymentID, BotID: m.BotID, Attempt: m.Attempt, State: store.Queued, Reason: a.reason,
 		ChatID: a.chat, Forbidden: m.Forbidden}
 	bot := store.BotNotice{MerchantID: m.MerchantID, BotID: m.BotID, Version: m.BotVersion}
 	out := settled{}
