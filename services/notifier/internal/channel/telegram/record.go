@@ -17,7 +17,7 @@ func (s *Sender) Record(ctx context.Context, intents []store.Intent) ([]store.Re
 	life, done := s.join()
 	if life != nil {
 		defer done()
-		d.Most = s.grab(intents)
+		d.Most = s.grab(messages(intents))
 	}
 	var claimed []store.Message
 	defer func() { s.release(d.Most - len(claimed)) }()
@@ -45,17 +45,11 @@ func (s *Sender) Record(ctx context.Context, intents []store.Intent) ([]store.Re
 	return out, nil
 }
 
-// grab takes free slots for the messages among intents, without waiting.
-func (s *Sender) grab(intents []store.Intent) (n int) {
+// messages counts those among intents that go to a chat.
+func messages(intents []store.Intent) (n int) {
 	for _, x := range intents {
-		if x.Channel != store.Telegram {
-			continue
-		}
-		select {
-		case s.slots <- struct{}{}:
+		if x.Channel == store.Telegram {
 			n++
-		default:
-			return n
 		}
 	}
 	return n

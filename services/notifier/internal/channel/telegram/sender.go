@@ -212,8 +212,12 @@ func (s *Sender) reserve(ctx context.Context, limit int) int {
 	case <-ctx.Done():
 		return 0
 	}
-	n := 1
-	for n < limit {
+	return 1 + s.grab(limit-1)
+}
+
+// grab takes up to most free slots, without waiting.
+func (s *Sender) grab(most int) (n int) {
+	for n < most {
 		select {
 		case s.slots <- struct{}{}:
 			n++
