@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 var errBad = errors.New("a bad row")
@@ -91,6 +92,96 @@ func TestGroup_whatWaitsGoesTogether(t *testing.T) {
 		}
 		if want := [][]int{{1}, {2, 3, 4}, {5}}; !slices.EqualFunc(b.commits, want, slices.Equal) {
 			t.Errorf("commits %v, want %v", b.commits, want)
+		}
+	})
+}
+
+// The second writer begins when its batch is as large as the first one's, when its first row has waited for long enough, or at the end.
+func TestGroup_secondBatchWaitsForCompany(t *testing.T) {
+	for name, c := range map[string]struct {
+		then []int // rows that come while three are under way
+		wait time.Duration
+		stop bool
+		want int // commits that have begun
+	}{
+		"one row":               {[]int{5}, 0, false, 1},
+		"two rows for a while":  {[]int{5, 6}, DefaultPatience - time.Millisecond, false, 1},
+		"as many":               {[]int{5, 6, 7}, 0, false, 2},
+		"long enough":           {[]int{5}, DefaultPatience, false, 2},
+		"no later for a second": {[]int{5, 6}, DefaultPatience, false, 2},
+		"the end":               {[]int{5}, 0, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := make(chan []int, 10)
+				end := make(chan struct{})
+				_, g := set(func(c *Config[int]) {
+					c.Writers, c.Batch, c.Queue = 2, 10, 10
+					c.Commit = func(_ context.Context, rows []int) error {
+						begun <- rows
+						<-end
+						return nil
+					}
+				})
+				answers := make([]<-chan error, 0, 8)
+				offer := func(rows ...int) {
+					for _, row := range rows {
+						a, err := g.Offer(row)
+						if err != nil {
+							t.Fatal(err)
+						}
+						answers = append(answers, a)
+					}
+				}
+				offer(1, 2, 3)
+				stop, ended := run(t, g)
+				synctest.Wait()
+				offer(c.then...)
+				synctest.Wait()
+				time.Sleep(c.wait)
+				if c.stop {
+					stop()
+				}
+				synctest.Wait()
+				if len(begun) != c.want {
+					t.Errorf("%d commits have begun, want %d", len(begun), c.want)
+				}
+				close(end)
+				stop()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				for _, a := range answers {
+					if err := <-a; err != nil {
+						t.Error(err)
+					}
+				}
+				if first, second := <-begun, <-begun; len(first) != 3 || !slices.Equal(second, c.then) {
+					t.Errorf("commits %v and %v", first, second)
+				}
+			})
+		})
+	}
+}
+
+func TestGroup_oneRowBesideAnotherIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, g := set(func(c *Config[int]) { c.Writers = 2 })
+		b.let = nil
+		end := make(chan struct{})
+		begun := 0
+		g.c.Commit = func(context.Context, []int) error { begun++; <-end; return nil }
+		stop, ended := run(t, g)
+		answers := put(t, g, 1, 2)
+		if begun != 2 {
+			t.Errorf("%d commits have begun, want both", begun)
+		}
+		close(end)
+		stop()
+		for _, a := range append(answers, ended) {
+			if err := <-a; err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
