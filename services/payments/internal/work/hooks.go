@@ -19,8 +19,8 @@ const (
 	hookLease = 15 * time.Second // of a row that is handed over
 	hookLeft  = lease            // of it that must be left when the row's turn comes, as after a claim
 	hookFor   = 3 * time.Second  // rows are handed over while the oldest has waited no longer
-	hookMost  = 20_000           // rows that wait: what comes in while reading steps back, and a little more
-	hookBytes = 16 << 20         // of them
+	hookMost  = 30_000           // rows that wait: what comes in while reading steps back, and half as much again
+	hookBytes = 24 << 20         // of them
 
 	yieldFor  = 2 * time.Second       // for which a webhook waits at most to be read because others are being stored
 	yieldStep = 25 * time.Millisecond // between two looks whether they still are
