@@ -139,7 +139,11 @@ func TestInTx_withoutStatementsAsksNobody(t *testing.T) {
 	if _, err := pg.Later(kept).Exec(t.Context(), insertEntry, "a"); !errors.Is(err, pgx.ErrTxClosed) {
 		t.Errorf("after the end: error %v, want that the transaction is over", err)
 	}
-	if _, err := kept.Query(t.Context(), listNames); !errors.Is(err, pgx.ErrTxClosed) {
+	rows, err := kept.Query(t.Context(), listNames)
+	if err == nil {
+		rows.Close()
+	}
+	if !errors.Is(err, pgx.ErrTxClosed) {
 		t.Errorf("after the end: error %v, want that the transaction is over", err)
 	}
 }
