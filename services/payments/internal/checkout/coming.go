@@ -12,8 +12,8 @@ const (
 	comingMost = 10_000      // kept before those that are over are looked for
 )
 
-// comings are the buyers whose coming is just being written, so that many visits of one moment write one line. It is of this process:
-// as many lines as there are replicas are possible.
+// comings are the buyers whose coming is just being written, so that many visits of one moment are one transaction. It is of this process:
+// the ledger knows what others wrote.
 type comings struct {
 	mu    sync.Mutex
 	until map[store.Key]time.Time

@@ -57,7 +57,7 @@ func TestPages_manyOfOneSaleKeepTheRule(t *testing.T) {
 	}
 }
 
-// Visits of one moment are one coming of the buyer, or few: each of them must not be a line of its own.
+// Visits of one moment are one coming of the buyer: each of them must not be a line of its own.
 func TestPages_openedAtOnce(t *testing.T) {
 	s := open(t, nil)
 	sale := s.sale(nil)
@@ -78,5 +78,36 @@ func TestPages_openedAtOnce(t *testing.T) {
 	}
 	if came != 1 {
 		t.Errorf("the buyer came %d times at one moment", came)
+	}
+}
+
+// Two processes may show the page at one moment: the visit is noted by whoever is first.
+func TestPages_openedAtOnceAtTwoProcesses(t *testing.T) {
+	s := open(t, nil)
+	sale := s.sale(nil)
+	other, err := New(s.Config)
+	must(t, err)
+	seen, err := s.Store.Checkout(t.Context(), sale.PageKey)
+	must(t, err)
+	for _, h := range []*Handler{s.Handler, other} { // both have read that nobody waits
+		h.notice(t.Context(), &seen)
+	}
+	came := func() (n int) {
+		events, err := s.Store.Events(t.Context(), s.merchant, sale.ID)
+		must(t, err)
+		for _, e := range events {
+			if e.Kind == payment.BuyerPresent {
+				n++
+			}
+		}
+		return n
+	}
+	if n := came(); n != 1 {
+		t.Errorf("one visit is noted %d times", n)
+	}
+	s.pass(presence + time.Second)
+	other.notice(t.Context(), &seen)
+	if n := came(); n != 2 {
+		t.Errorf("with another visit there are %d lines, want 2", n)
 	}
 }

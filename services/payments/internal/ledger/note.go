@@ -141,7 +141,7 @@ func (p *page) note(e Entry) {
 }
 
 // knows reports whether an entry only repeats what is recorded: a step that was done twice because the first time ended in a
-// crash, or an outcome that a leaf sent again. Such a line would tell something that did not happen.
+// crash, an outcome that a leaf sent again, or what two processes saw. Such a line would tell something that did not happen.
 func (p *page) knows(e Entry) bool {
 	s := &p.sale
 	switch e.Event.Kind {
@@ -149,6 +149,8 @@ func (p *page) knows(e Entry) bool {
 		return e.Charge != nil && (s.Charge.ID != "" || s.Charge.Hash != "") && s.Charge == completed(s.Charge, *e.Charge)
 	case payment.ChargeUnsure:
 		return p.doubted(e)
+	case payment.BuyerPresent: // another process noted the same visit
+		return e.BuyerUntil != nil && p.look.BuyerUntil != nil && !p.look.BuyerUntil.Before(e.Event.At)
 	case payment.TokenIssued:
 		return s.TokenIssuedAt != nil
 	case payment.MessageQueued:
