@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -203,12 +202,11 @@ func newsOf(kind payment.Kind, group bool, reason string) (OwnerNews, bool) {
 }
 
 func (b *book) enqueue(s *store.Sale, name, kind string, payload any) {
-	raw, err := json.Marshal(payload)
-	if err != nil || payload == nil {
-		raw = nil // our own structs of texts always marshal
+	e := store.Effect{Key: store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}, Name: name, Kind: kind, DueAt: b.now}
+	if payload != nil {
+		e.Payload = encoded(payload)
 	}
-	b.effects = append(b.effects, store.Effect{Key: store.Key{MerchantID: s.MerchantID, PaymentID: s.ID}, Name: name, Kind: kind,
-		Payload: raw, DueAt: b.now})
+	b.effects = append(b.effects, e)
 }
 
 // call wakes whoever claims a kind.
@@ -225,6 +223,7 @@ func (b *book) call(kind string) {
 
 // lend leases the effects that this process can carry out at once to it.
 func (b *book) lend() {
+	defer b.ride()
 	for i := range b.effects {
 		e := &b.effects[i]
 		if b.lends {
@@ -235,6 +234,21 @@ func (b *book) lend() {
 		}
 		b.call(e.Kind)
 	}
+}
+
+// ride puts news that are ordered together with a delivery onto it, where this process carries out both: one row instead of two. A delivery that
+// waits for its group carries none.
+func (b *book) ride() {
+	rest := b.effects[:0]
+	for _, e := range b.effects {
+		if last := len(rest) - 1; last >= 0 && e.Kind == KindOwner && !e.Lease.IsZero() && rest[last].Kind == KindDeliver && !rest[last].Lease.IsZero() &&
+			rest[last].Key == e.Key && len(rest[last].Payload) == 0 && b.pages[e.Key].sale.Group == nil {
+			rest[last].Payload = encoded(carrying{Tells: e.Name, News: e.Payload})
+			continue
+		}
+		rest = append(rest, e)
+	}
+	b.effects = rest
 }
 
 // handOver gives what was lent, once it is committed, with the sales as they are now.

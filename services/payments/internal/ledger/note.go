@@ -47,6 +47,39 @@ type OwnerNews struct {
 // WebhooksSilent is the status of the news that a provider stopped notifying; it is about no single sale.
 const WebhooksSilent = "webhooks_silent"
 
+// DeliverOrder is the payload of KindDeliver: the news that the delivery tells the owner, and the name of the effect that they would have been. Without
+// news it is empty.
+type DeliverOrder struct {
+	Tells string     `json:"tells,omitempty"`
+	News  *OwnerNews `json:"news,omitempty"`
+}
+
+// carrying is DeliverOrder with its news as they are stored.
+type carrying struct {
+	Tells string          `json:"tells"`
+	News  json.RawMessage `json:"news"`
+}
+
+// ParseDeliver reads the payload of KindDeliver; one that cannot be read carries no news.
+func ParseDeliver(raw json.RawMessage) (o DeliverOrder) {
+	if err := json.Unmarshal(raw, &o); err != nil || o.Tells == "" {
+		return DeliverOrder{}
+	}
+	return o
+}
+
+// Alone is the payload of the news as an effect of its own.
+func (o DeliverOrder) Alone() json.RawMessage { return encoded(o.News) }
+
+// encoded is a payload. Our own structs of texts always marshal.
+func encoded(payload any) json.RawMessage {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
 // TokenOrder is the payload of KindRevoke.
 type TokenOrder struct {
 	Reason string `json:"reason"` // "refunded", "charged_back", "disputed" or "manual": the words that the delivery knows

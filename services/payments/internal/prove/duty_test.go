@@ -71,6 +71,16 @@ func TestRun_findsWhatTheOwnerWasNeverTold(t *testing.T) {
 	if _, found := b.proveWith(n); len(found) > 0 {
 		t.Fatalf("while everything waits: %v", found)
 	}
+	b.edit(`DELETE FROM effects WHERE key = 'owner:2'`)
+	b.edit(`UPDATE effects SET payload = '{"tells": "owner:2"}' WHERE key = 'deliver'`)
+	if _, found := b.proveWith(n); len(found) > 0 {
+		t.Fatalf("while the delivery carries the news: %v", found)
+	}
+	b.edit(`UPDATE effects SET payload = '{}' WHERE key = 'deliver'`)
+	if counts, found := b.proveWith(n); counts.Found["notice_lost"] != 1 {
+		t.Fatalf("when nothing carries them: %v", found)
+	}
+	n[k.PaymentID.String()+" owner:2"] = true
 	b.carryOut(n, k)
 	if _, found := b.proveWith(n); len(found) > 0 {
 		t.Fatalf("once everything was told: %v", found)

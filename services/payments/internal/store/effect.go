@@ -142,6 +142,25 @@ func FinishEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
 	return nil
 }
 
+const emptyEffects = `
+UPDATE effects e SET payload = '{}' FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w (merchant_id, payment_id, key)
+WHERE e.merchant_id = w.merchant_id AND e.payment_id = w.payment_id AND e.key = w.key`
+
+// EmptyEffects takes the payload from effects that go on without it, in the transaction that records what became of it.
+func EmptyEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	c := newColumns(len(effects), 3)
+	for _, e := range effects {
+		c.add(e.MerchantID, e.PaymentID, e.Name)
+	}
+	if _, err := tx.Exec(ctx, emptyEffects, c.args...); err != nil {
+		return fmt.Errorf("empty effects: %w", err)
+	}
+	return nil
+}
+
 const postponeEffects = `
 UPDATE effects e SET leased_until = NULL, due_at = w.due_at, attempts = e.attempts + 1, last_error = w.reason
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[]) AS w (merchant_id, payment_id, key, due_at, reason)

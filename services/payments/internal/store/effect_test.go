@@ -128,3 +128,27 @@ func TestEffects_bornLeasedAreTheirInsertersUntilReturned(t *testing.T) {
 		t.Errorf("when the lease is over (-want +got):\n%s", d)
 	}
 }
+
+func TestEmptyEffects_leavesTheRestAsItIs(t *testing.T) {
+	b := newBench(t)
+	s := b.insert(b.sale(b.one, "a"))[0]
+	news := Effect{Key: key(s), Name: "deliver", Kind: "deliver", DueAt: b.now, Payload: json.RawMessage(`{"tells": "owner:2"}`)}
+	other := Effect{Key: key(s), Name: "deliver:4", Kind: "deliver", DueAt: b.now, Payload: json.RawMessage(`{"tells": "owner:4"}`)}
+	b.enqueue(news, other)
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return EmptyEffects(ctx, tx, []Effect{news}) })
+	b.must(func(ctx context.Context, tx pgx.Tx) error { return EmptyEffects(ctx, tx, nil) })
+	b.must(func(ctx context.Context, tx pgx.Tx) error {
+		sales, err := EntrustedSales(ctx, tx, Key{}, nil, 10)
+		if len(sales) != 1 || !cmp.Equal(sales[0].Effects, []string{"deliver", "deliver:4", "owner:4"}) {
+			t.Errorf("open, with what they carry: %+v", sales)
+		}
+		return err
+	})
+	got := map[string]string{}
+	for _, e := range b.effects("deliver", 10) {
+		got[e.Name] = string(e.Payload)
+	}
+	if d := cmp.Diff(map[string]string{"deliver": `{}`, "deliver:4": `{"tells": "owner:4"}`}, got); d != "" {
+		t.Errorf("payloads (-want +got):\n%s", d)
+	}
+}

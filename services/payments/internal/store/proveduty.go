@@ -17,14 +17,15 @@ type Entrusted struct {
 	Group   bool // the sale gives a group
 	// Elsewhere sales were delivered by another system.
 	Elsewhere bool
-	// Effects are the names of those that are open.
+	// Effects are the names of those that are open, and of the news that they carry.
 	Effects []string
 }
 
 const entrustedSales = `
 SELECT p.merchant_id, p.id, p.token_issued_at IS NOT NULL, p.token_issued_at IS NOT NULL AND p.message IN ('queued', 'sent', 'maybe_sent'),
        p.group_access IS NOT NULL, p.delivered_elsewhere,
-       ARRAY(SELECT e.key FROM effects e WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id)
+       ARRAY(SELECT e.key FROM effects e WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id
+             UNION ALL SELECT e.payload ->> 'tells' FROM effects e WHERE e.merchant_id = p.merchant_id AND e.payment_id = p.id AND e.payload ? 'tells')
 FROM payments p
 WHERE (p.merchant_id, p.id) > ($1, $2) AND ($3::uuid IS NULL OR p.merchant_id = $3)
 ORDER BY p.merchant_id, p.id LIMIT $4`

@@ -50,10 +50,13 @@ func (w *Worker) alerts(ctx context.Context, told []tidings) ([]store.Alert, err
 			return nil, err
 		}
 		out = append(out, store.Alert{MerchantID: t.effect.MerchantID, Kind: string(kind), Item: item,
-			Subject: t.effect.PaymentID.String() + ":" + t.effect.Name})
+			Subject: subject(t.effect)})
 	}
 	return out, nil
 }
+
+// subject is what an alert of an effect's news is about.
+func subject(e store.Effect) string { return e.PaymentID.String() + ":" + e.Name }
 
 func wants(s store.AlertSettings, k alert.Kind) bool {
 	if len(s.Kinds) == 0 {

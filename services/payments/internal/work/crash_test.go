@@ -132,17 +132,26 @@ func step[T any](ctx context.Context, claim func(context.Context, int) ([]T, err
 // TestCrash_betweenAnyTwoSteps kills the process before and after each call to a leaf in the life of a sale (hinted, paid,
 // delivered, refunded), starts another one, and expects each effect once.
 func TestCrash_betweenAnyTwoSteps(t *testing.T) {
-	calls, _ := newBench(t).liveThrough(0, false)
-	if calls < 6 {
-		t.Fatalf("an undisturbed life has %d calls", calls)
-	}
-	for at := 1; at <= calls; at++ {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("call %d after %t", at, after), func(t *testing.T) {
-				if _, killed := newBench(t).liveThrough(at, after); !killed {
-					t.Error("it was not killed")
-				}
-			})
+	for _, riding := range []bool{false, true} { // whether the news ride with the delivery
+		begin := func(t *testing.T) *bench {
+			b := newBench(t)
+			if riding {
+				b.keep()
+			}
+			return b
+		}
+		calls, _ := begin(t).liveThrough(0, false)
+		if calls < 6 {
+			t.Fatalf("an undisturbed life has %d calls", calls)
+		}
+		for at := 1; at <= calls; at++ {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("call %d after %t riding %t", at, after, riding), func(t *testing.T) {
+					if _, killed := begin(t).liveThrough(at, after); !killed {
+						t.Error("it was not killed")
+					}
+				})
+			}
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
 		return err
 	}
 	var todo []*handover
-	var out handed
+	out := handed{riders: ridersOf(effects, sales)}
 	for _, e := range effects {
 		sale, ok := sales[e.Key]
 		if !ok || sale.State != payment.Paid {
@@ -71,12 +71,17 @@ func (w *Worker) deliver(ctx context.Context, effects []store.Effect) error {
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	enough := w.tellInTime(call, out.riders)
 	ready, failed, groupErr := w.admit(call, todo)
 	todo = slices.Concat(ready, failed)
 	linked, refused, tokenErr := inBatches(call, ready, w.issue)
 	linked, showErr := w.showGroups(call, linked)
 	tokenErr = firstOf(tokenErr, firstOf(groupErr, showErr))
-	sent, unsayable, noteErr := inBatches(call, linked, w.notify)
+	enough()
+	sent, unsayable, noteErr := w.announce(call, linked, out.riders)
+	if err := w.weigh(ctx, out.riders); err != nil {
+		return err
+	}
 	out.linked, out.sent, out.refused = linked, sent, slices.Concat(refused, unsayable)
 	return w.recordDeliveries(ctx, out, todo, firstOf(tokenErr, noteErr))
 }
@@ -115,27 +120,13 @@ func (w *Worker) issue(ctx context.Context, all []*handover) error {
 	return nil
 }
 
-func (w *Worker) notify(ctx context.Context, all []*handover) error {
-	req := &notifierv1.BatchNotifyRequest{}
-	for _, h := range all {
-		s := &h.sale
-		req.Requests = append(req.Requests, &notifierv1.NotifyRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(),
-			BotId: s.BotID.String(), Key: "delivery", Traceparent: telemetry.Carrier(h.ctx),
-			What: &notifierv1.NotifyRequest_BuyerMessage{BuyerMessage: &notifierv1.BuyerMessage{ChatId: s.TelegramID,
-				ProductName: s.ProductName, Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency},
-				Url: h.link.GetUrl(), BuyerName: s.BuyerName, BotName: w.botName(ctx, *s)}}})
-	}
-	resp, err := w.Notifier.BatchNotify(ctx, req)
-	if err != nil {
-		return fmt.Errorf("notify: %w", err)
-	}
-	if len(resp.GetResponses()) != len(all) {
-		return fmt.Errorf("notify: %d told, %d answers", len(all), len(resp.GetResponses()))
-	}
-	for i, h := range all {
-		h.note = resp.GetResponses()[i]
-	}
-	return nil
+// message is the buyer's message with the link.
+func (w *Worker) message(ctx context.Context, h *handover) *notifierv1.NotifyRequest {
+	s := &h.sale
+	return &notifierv1.NotifyRequest{MerchantId: s.MerchantID.String(), PaymentId: s.ID.String(), BotId: s.BotID.String(), Key: "delivery",
+		Traceparent: telemetry.Carrier(h.ctx),
+		What: &notifierv1.NotifyRequest_BuyerMessage{BuyerMessage: &notifierv1.BuyerMessage{ChatId: s.TelegramID, ProductName: s.ProductName,
+			Amount: &typev1.Money{Centavos: int64(s.Amount), Currency: s.Currency}, Url: h.link.GetUrl(), BuyerName: s.BuyerName, BotName: w.botName(ctx, *s)}}}
 }
 
 // handed is how far each delivery of a batch came.
@@ -144,13 +135,21 @@ type handed struct {
 	// moot are of sales that are not paid any more. closing closes their links all the same: an attempt that ended in a crash
 	// may have made one that nobody knows of.
 	moot, closing []store.Effect
+	riders        []*rider
 }
 
 // recordDeliveries writes the history of what was done, or lets it wait for the messages' outcomes, ends what is done and postpones the rest.
 func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handover, cause error) error {
 	now := w.Now()
 	var entries []ledger.Entry
-	over := h.moot
+	var over []store.Effect
+	news := newPassengers(h.riders)
+	end := func(e store.Effect) {
+		over, h.closing = append(over, e), append(h.closing, news.leave(e, now)...)
+	}
+	for _, e := range h.moot {
+		end(e)
+	}
 	open := map[*handover]bool{}
 	for _, d := range todo {
 		open[d] = true
@@ -163,11 +162,14 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 		entries = append(entries, line(d, kind, details))
 	}
 	h.sent = slices.DeleteFunc(slices.Clone(h.sent), func(d *handover) bool {
-		if !d.first() || d.effect.Lease.Sub(now) < outcomeWait+outcomeLimit {
+		if !d.first() || d.effect.Lease.Sub(now) < outcomeLease || !news.told(d.effect) {
 			return false
 		}
-		open[d] = !w.unwritten.put(delivered{effect: d.effect, since: time.Now(), entries: []ledger.Entry{line(d, payment.TokenIssued, nil),
-			line(d, payment.MessageQueued, because(d.note.GetNotification().GetReason()))}})
+		open[d] = !w.unwritten.put(delivered{effect: d.effect, since: time.Now(), alerts: news.alertsOf(d.effect), entries: []ledger.Entry{
+			line(d, payment.TokenIssued, nil), line(d, payment.MessageQueued, because(d.note.GetNotification().GetReason()))}})
+		if !open[d] {
+			news.drop(d.effect)
+		}
 		return !open[d]
 	})
 	for _, d := range h.linked {
@@ -183,7 +185,8 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 			note(d, payment.GroupLate, map[string]string{"reason": d.late})
 			h.closing = append(h.closing, store.Effect{Key: d.effect.Key, Name: "group:issued", Kind: ledger.KindGroup, DueAt: now})
 		}
-		over, open[d] = append(over, d.effect), false
+		end(d.effect)
+		open[d] = false
 	}
 	for _, d := range h.refused {
 		kind := payment.TokenFailed
@@ -191,14 +194,22 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 			kind = payment.MessageFailed
 		}
 		note(d, kind, map[string]string{"reason": "invalid_request"})
-		over, open[d] = append(over, d.effect), false
+		end(d.effect)
+		open[d] = false
 	}
+	lighter := news.off()
 	todo = slices.DeleteFunc(todo, func(d *handover) bool { return !open[d] })
-	if len(entries)+len(over) == 0 {
+	if len(entries)+len(over)+len(lighter) == 0 {
 		return w.postpone(ctx, effectsOf(todo), cause)
 	}
 	err := w.Ledger.ApplyOrHold(ctx, entries, func(ctx context.Context, tx pgx.Tx) error {
 		if err := store.InsertEffects(ctx, tx, h.closing); err != nil {
+			return err
+		}
+		if err := store.InsertAlerts(ctx, tx, news.alerts, now); err != nil {
+			return err
+		}
+		if err := store.EmptyEffects(ctx, tx, lighter); err != nil {
 			return err
 		}
 		return store.FinishEffects(ctx, tx, over)
@@ -208,6 +219,10 @@ func (w *Worker) recordDeliveries(ctx context.Context, h handed, todo []*handove
 	}
 	if len(h.closing) > 0 {
 		w.Wakers.Token.Wake()
+		w.Wakers.kept[ledger.KindOwner].note()
+	}
+	if len(news.alerts) > 0 {
+		w.alarm.Wake()
 	}
 	return w.postpone(ctx, effectsOf(todo), cause)
 }

@@ -161,7 +161,7 @@ func followOnce[R any](ctx context.Context, w *Worker, source string,
 // record lets the ledger note outcomes, behind the deliveries of this process that wait for them.
 func (w *Worker) record(ctx context.Context, outcomes []ledger.Entry, advance ledger.Also) error {
 	waited := w.unwritten.of(outcomes)
-	entries, finish := writing(waited)
+	entries, finish := w.writing(waited)
 	err := w.Ledger.ApplyOrHold(ctx, append(entries, outcomes...), finish, advance)
 	if errors.Is(err, ledger.ErrUnknownSale) {
 		var there []ledger.Entry
@@ -172,8 +172,10 @@ func (w *Worker) record(ctx context.Context, outcomes []ledger.Entry, advance le
 	w.unwritten.followed(err == nil)
 	if err != nil {
 		w.write(ctx, waited)
+		return err
 	}
-	return err
+	w.written(waited)
+	return nil
 }
 
 // existing drops entries of sales that are not there: a leaf restored from another backup, say.

@@ -18,7 +18,8 @@ import (
 
 const (
 	outcomeWait  = 2 * time.Second // for which a delivery waits for the outcome of its message
-	outcomeLimit = 2 * time.Second // of its writing, then
+	outcomeLease = 4 * time.Second // of the effect's lease that must be left when the wait begins
+	outcomeLimit = 5 * time.Second // of writing what waited in vain
 	outcomeMost  = 4000            // deliveries that wait
 )
 
@@ -26,6 +27,7 @@ const (
 type delivered struct {
 	effect  store.Effect
 	entries []ledger.Entry
+	alerts  []store.Alert // to the owner, of what was told with it
 	since   time.Time
 }
 
@@ -117,13 +119,29 @@ func (u *unwritten) due(now time.Time, all bool) (out []*delivered, rest time.Du
 }
 
 // writing is what writes deliveries: their entries, and what ends their effects with them.
-func writing(all []*delivered) ([]ledger.Entry, ledger.Also) {
+func (w *Worker) writing(all []*delivered) ([]ledger.Entry, ledger.Also) {
 	var entries []ledger.Entry
+	var alerts []store.Alert
 	effects := make([]store.Effect, len(all))
 	for i, d := range all {
-		entries, effects[i] = append(entries, d.entries...), d.effect
+		entries, alerts, effects[i] = append(entries, d.entries...), append(alerts, d.alerts...), d.effect
 	}
-	return entries, func(ctx context.Context, tx pgx.Tx) error { return store.FinishEffects(ctx, tx, effects) }
+	return entries, func(ctx context.Context, tx pgx.Tx) error {
+		if err := store.InsertAlerts(ctx, tx, alerts, w.Now()); err != nil {
+			return err
+		}
+		return store.FinishEffects(ctx, tx, effects)
+	}
+}
+
+// written wakes who sends the alerts of deliveries that were written.
+func (w *Worker) written(all []*delivered) {
+	for _, d := range all {
+		if len(d.alerts) > 0 {
+			w.alarm.Wake()
+			return
+		}
+	}
 }
 
 // write writes deliveries by themselves. One that cannot be written is made again when its lease ends.
@@ -133,10 +151,12 @@ func (w *Worker) write(ctx context.Context, all []*delivered) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeLimit)
 	defer cancel()
-	entries, also := writing(all)
+	entries, also := w.writing(all)
 	if err := w.Ledger.ApplyOrHold(ctx, entries, also); err != nil {
 		slog.WarnContext(ctx, "deliveries not written; they are made again when their leases end", slog.Int("deliveries", len(all)), slog.Any("error", err))
+		return
 	}
+	w.written(all)
 }
 
 // writeLate writes what has waited in vain, until ctx is done.

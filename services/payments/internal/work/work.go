@@ -182,7 +182,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var g run.Group
 	g.Add(NameWebhooks, loop(w, NameWebhooks, w.Wakers.Webhooks, 4, hookBatch, pace{hold: hold, yield: w.yieldToStoring}, w.claimHooks, w.readAndLook))
 	g.Add(NameLooks, loop(w, NameLooks, w.Wakers.Looks, 8, 200, pace{hold: holdLooks}, w.claimLooks, w.look))
-	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, 400, pace{hold: hold}, w.Wakers.kept[ledger.KindDeliver].claim(w.Now, w.claimDeliveries), w.holding(w.deliver)))
+	g.Add(NameDeliver, loop(w, NameDeliver, w.Wakers.Deliver, 4, deliverBatch, pace{hold: hold}, w.Wakers.kept[ledger.KindDeliver].claim(w.Now, w.claimDeliveries), w.holding(w.deliver)))
 	g.Add(NameOwner, loop(w, NameOwner, w.Wakers.Owner, 2, 400, pace{hold: hold, space: newsSpace}, w.Wakers.kept[ledger.KindOwner].claim(w.Now, w.claimNews), w.holding(w.tell)))
 	g.Add(NameToken, loop(w, NameToken, w.Wakers.Token, 2, 50, pace{hold: hold}, w.claimTokens, w.holding(w.changeTokens)))
 	g.Add("clock", w.watchClock)
