@@ -170,6 +170,9 @@ func (w *World) SetTelegramLimits(l TelegramLimits) error {
 	return nil
 }
 
+// TelegramMessages is Counters().Telegram.Messages alone, for who asks again and again.
+func (w *World) TelegramMessages() int64 { return w.tg.results.get(tgMessages) }
+
 // Messages returns the kept messages of one chat, or of all when chat is 0,
 // oldest first.
 func (w *World) Messages(chat int64) []Message {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 )
 
 // readParams flattens whatever form the parameters came in to texts; nested
@@ -46,17 +48,33 @@ func readParams(r *http.Request) (url.Values, error) {
 		}
 		return p, err
 	}
-	var m map[string]json.RawMessage
+	var m map[string]param
 	if err := json.Unmarshal(body, &m); err != nil {
 		return p, err
 	}
 	for k, v := range m {
-		var s string
-		if json.Unmarshal(v, &s) == nil {
-			p.Set(k, s)
-		} else if string(v) != "null" {
-			p.Set(k, string(v))
+		if v.given {
+			p.Set(k, v.text)
 		}
 	}
 	return p, nil
+}
+
+// param is one parameter of a JSON body: a text as it is, anything else as its JSON; null is as if it were not there.
+type param struct {
+	text          string
+	given, quoted bool // not null; a text
+}
+
+func (p *param) UnmarshalJSON(raw []byte) error {
+	if raw[0] == '"' {
+		p.given, p.quoted = true, true
+		if inside := raw[1 : len(raw)-1]; utf8.Valid(inside) && bytes.IndexByte(inside, '\\') < 0 {
+			p.text = string(inside)
+			return nil
+		}
+		return json.Unmarshal(raw, &p.text)
+	}
+	p.text, p.given = string(raw), string(raw) != "null"
+	return nil
 }

@@ -190,7 +190,7 @@ func parseMarkup(s string) ([]string, *tgError) {
 		return nil, nil
 	}
 	var mk struct {
-		Inline [][]map[string]any `json:"inline_keyboard"`
+		Inline [][]map[string]param `json:"inline_keyboard"`
 	}
 	if json.Unmarshal([]byte(s), &mk) != nil || s[0] != '{' {
 		return nil, badRequest("can't parse reply keyboard markup JSON object")
@@ -198,17 +198,16 @@ func parseMarkup(s string) ([]string, *tgError) {
 	var links []string
 	for _, row := range mk.Inline {
 		for _, button := range row {
-			text, _ := button["text"].(string)
-			if text == "" {
+			if text := button["text"]; !text.quoted || text.text == "" {
 				return nil, badRequest("can't parse inline keyboard button: Field \"text\" must be of type String")
 			}
 			if len(button) < 2 {
 				return nil, badRequest("can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
 			}
-			link, has := button["url"].(string)
-			if !has {
+			if !button["url"].quoted {
 				continue
 			}
+			link := button["url"].text
 			u, err := url.Parse(link)
 			if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "tg" {
 				return nil, badRequest("inline keyboard button URL '" + link + "' is invalid: Wrong HTTP URL")

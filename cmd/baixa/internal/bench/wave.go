@@ -102,7 +102,7 @@ func (w *Wave) PayAll() error {
 }
 
 // Messages is how many messages came since the wave began.
-func (w *Wave) Messages() int64 { return w.s.World.Counters().Telegram.Messages - w.told }
+func (w *Wave) Messages() int64 { return w.s.World.TelegramMessages() - w.told }
 
 // Calls is how many times the provider was asked since the wave began.
 func (w *Wave) Calls() int64 { return w.s.World.Counters().Providers[w.s.provider].Status - w.calls }

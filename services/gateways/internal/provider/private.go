@@ -72,18 +72,22 @@ func personal(text string) string {
 }
 
 // numbered reports whether ten digits stand together, with nothing between them but what CPF and CNPJ are written
-// with. Only then can personalPattern find a number.
+// with. Only then can personalPattern find a number. Their dash stands before the last two digits, unlike those of a UUID.
 func numbered[T ~string | ~[]byte](text T) bool {
 	digits := 0
 	for i := range len(text) {
 		switch c := text[i]; {
-		case c >= '0' && c <= '9':
+		case digit(c):
 			if digits++; digits == 10 {
 				return true
 			}
-		case c != '.' && c != '-' && c != '/':
+		case c == '.' || c == '/':
+		case c == '-' && i+2 < len(text) && digit(text[i+1]) && digit(text[i+2]) && (i+3 == len(text) || !digit(text[i+3])):
+		default:
 			digits = 0
 		}
 	}
 	return false
 }
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }

@@ -78,6 +78,17 @@ func Default(kind Kind, lang string) string {
 	return l.bodies[Delivery]
 }
 
+// defaults are the default texts taken apart, by text.
+var defaults = func() map[string]body {
+	out := map[string]body{}
+	for _, l := range languages {
+		for _, text := range l.bodies {
+			out[text] = bodyOf(text)
+		}
+	}
+	return out
+}()
+
 // placeholders are the names that merchants write, Portuguese first, and the value that each stands for.
 var placeholders = []struct{ name, english, value string }{
 	{"produto", "product", "produto"}, {"valor", "amount", "valor"}, {"link", "link", "link"}, {"nome", "name", "nome"}, {"bot", "bot", "bot"},

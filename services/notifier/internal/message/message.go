@@ -54,6 +54,7 @@ type Text struct {
 type Template struct {
 	kind Kind
 	text string
+	body body // of text
 }
 
 // Parse checks a text of a kind: HTML as Telegram takes it, placeholders that exist, {link} one to three times in a delivery, and
@@ -84,8 +85,8 @@ func Parse(kind Kind, text string) (*Template, error) {
 	if err := checkMarkup(text); err != nil {
 		return nil, err
 	}
-	t := &Template{kind: kind, text: text}
-	if n := units(t.fill(t.text, longest, html.EscapeString).Plain); n > maxText {
+	t := &Template{kind: kind, text: text, body: bodyOf(text)}
+	if n := units(fill(t.body, longest, html.EscapeString).Plain); n > maxText {
 		return nil, fmt.Errorf("%w: up to %d characters once it is filled in, expected at most %d", ErrTemplate, n, maxText)
 	}
 	return t, nil
@@ -105,36 +106,57 @@ func (t *Template) Render(v Values) Text {
 	if _, known := languages[lang]; !known {
 		lang = Portuguese
 	}
-	l, body := languages[lang], t.text
-	if body == "" {
-		body = Default(t.kind, lang)
+	l, text, body := languages[lang], t.text, t.body
+	if text == "" {
+		text = Default(t.kind, lang)
+		body = defaults[text]
 	}
 	value := map[string]string{"produto": shorten(v.Product), "valor": v.Amount.String(), "link": v.Link, "nome": shorten(v.Buyer),
 		"bot": shorten(v.Bot)}
 	if value["nome"] == "" {
 		value["nome"] = l.nobody
 	}
-	text := t.fill(body, value, html.EscapeString)
-	if units(text.Plain) > maxText { // a template of older rules, of nothing but names
-		text.HTML, text.Plain = html.EscapeString(v.Link), v.Link
+	filled := fill(body, value, html.EscapeString)
+	if units(filled.Plain) > maxText { // a template of older rules, of nothing but names
+		filled.HTML, filled.Plain = html.EscapeString(v.Link), v.Link
 	}
-	if v.Link != "" && (t.kind == Delivery || strings.Contains(body, "{link}")) {
-		text.Button, text.Link = l.button, v.Link
+	if v.Link != "" && (t.kind == Delivery || strings.Contains(text, "{link}")) {
+		filled.Button, filled.Link = l.button, v.Link
 	}
-	return text
+	return filled
 }
 
-func (t *Template) fill(body string, value map[string]string, escape func(string) string) Text {
-	put := func(body string, escape func(string) string) string {
-		return placeholder.ReplaceAllStringFunc(body, func(name string) string {
-			known, ok := meaning(name[1 : len(name)-1])
-			if !ok {
-				return name
+func fill(b body, value map[string]string, escape func(string) string) Text {
+	put := func(parts []part, escape func(string) string) string {
+		var out strings.Builder
+		for _, p := range parts {
+			out.WriteString(p.text)
+			if p.value != "" {
+				out.WriteString(escape(value[p.value]))
 			}
-			return escape(value[known])
-		})
+		}
+		return out.String()
 	}
-	return Text{HTML: put(body, escape), Plain: put(strip(body), func(s string) string { return s })}
+	return Text{HTML: put(b.html, escape), Plain: put(b.plain, func(s string) string { return s })}
+}
+
+// body is a text taken apart once, as HTML and without its markup.
+type body struct{ html, plain []part }
+
+// part is a stretch of text and the value that stands behind it; empty: none.
+type part struct{ text, value string }
+
+func bodyOf(text string) body { return body{partsOf(text), partsOf(strip(text))} }
+
+func partsOf(text string) (parts []part) {
+	from := 0
+	for _, at := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+		if value, ok := meaning(text[at[2]:at[3]]); ok {
+			parts = append(parts, part{text[from:at[0]], value})
+			from = at[1]
+		}
+	}
+	return append(parts, part{text: text[from:]})
 }
 
 // Notice is an owner's message: a title in bold over a body, both as they are. It is shortened to what Telegram takes.

@@ -59,7 +59,7 @@ func TestRender_defaultsByLanguage(t *testing.T) {
 func TestRender_neverLongerThanTelegramTakes(t *testing.T) {
 	v := Values{Product: strings.Repeat("ã", 9000), Link: "https://x.example/" + strings.Repeat("a", 480), Buyer: strings.Repeat("𝔘", 500) + "\xff"}
 	for _, text := range []string{"", "{link}{link}{link}", "{link}" + strings.Repeat("{produto}", 200), "{link}" + strings.Repeat("{nome}", 300)} {
-		got := (&Template{kind: Delivery, text: text}).Render(v) // stored under older rules, perhaps
+		got := (&Template{kind: Delivery, text: text, body: bodyOf(text)}).Render(v) // stored under older rules, perhaps
 		if units(got.Plain) > maxText || !strings.Contains(got.Plain, v.Link) || !strings.Contains(got.HTML, v.Link) {
 			t.Errorf("%.30q: %d units, %.80q", text, units(got.Plain), got.Plain)
 		}

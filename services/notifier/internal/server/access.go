@@ -65,7 +65,7 @@ func (s *Accesses) GrantAccess(ctx context.Context, r *notifierv1.GrantAccessReq
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	if traceparent.MatchString(r.GetTraceparent()) {
+	if goodTrace(r.GetTraceparent()) {
 		a.Traceparent = r.GetTraceparent()
 	}
 	if a.ID, err = uuid.NewV7(); err != nil {

@@ -98,7 +98,7 @@ func (s *Endpoints) endpoint(ctx context.Context, owner uuid.UUID, r *notifierv1
 	f.Require(len(e.Description) <= maxDescription && utf8.ValidString(e.Description), "description", fmt.Sprintf("UTF-8 text of at most %d bytes", maxDescription))
 	f.Require(len(r.GetEventTypes()) <= maxEventTypes, "event_types", fmt.Sprintf("at most %d types; none means all", maxEventTypes))
 	for i, name := range r.GetEventTypes()[:min(len(r.GetEventTypes()), maxEventTypes)] {
-		f.Require(eventType.MatchString(name), fmt.Sprintf("event_types[%d]", i), "lower case letters, digits and underscores, such as payment_update")
+		f.Require(goodType(name), fmt.Sprintf("event_types[%d]", i), "lower case letters, digits and underscores, such as payment_update")
 		e.EventTypes = append(e.EventTypes, name)
 	}
 	f.Require(len(r.GetBotIds()) <= maxFilterBots, "bot_ids", fmt.Sprintf("at most %d bots; none means all", maxFilterBots))

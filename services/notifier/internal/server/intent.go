@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,10 +25,32 @@ const (
 	maxBody  = 3500
 )
 
-var (
-	eventType   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
-	traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-)
+// goodType is a letter and up to 49 of a-z, 0-9 and _.
+func goodType(s string) bool {
+	if s == "" || len(s) > 50 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// goodTrace is a W3C traceparent: a version, a trace, a span and flags.
+func goodTrace(s string) bool {
+	const form = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx"
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; form[i] == '-' != (c == '-') || c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
 
 // check collects what is wrong with one request of a batch.
 type check struct {
@@ -37,10 +58,23 @@ type check struct {
 	path   string
 }
 
-func (c check) require(ok bool, path, expected string) { c.fields.Require(ok, c.path+path, expected) }
+func (c check) require(ok bool, path, expected string) {
+	if !ok { // the path is only put together for who reads it
+		c.fields.Require(false, c.path+path, expected)
+	}
+}
+
+// id reads a UUID, or notes the field.
+func (c check) id(path, text string) uuid.UUID {
+	v, err := uuid.Parse(text)
+	c.require(err == nil && len(text) == 36 && v != uuid.Nil, path, "a UUID")
+	return v
+}
 
 func (c check) text(path, v string) {
-	c.require(len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0), path, fmt.Sprintf("UTF-8 text of at most %d bytes", maxText))
+	if len(v) > maxText || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+		c.require(false, path, fmt.Sprintf("UTF-8 text of at most %d bytes", maxText))
+	}
 }
 
 func (c check) money(path string, m *typev1.Money) {
@@ -49,15 +83,16 @@ func (c check) money(path string, m *typev1.Money) {
 
 // intent checks a request and takes over what needs no sealing.
 func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
-	x := store.Intent{MerchantID: id(c.fields, c.path+"merchant_id", r.GetMerchantId()), BotID: id(c.fields, c.path+"bot_id", r.GetBotId()), Key: r.GetKey()}
+	x := store.Intent{MerchantID: c.id("merchant_id", r.GetMerchantId()), BotID: c.id("bot_id", r.GetBotId()), Key: r.GetKey()}
 	if r.GetOwnerMessage() == nil || r.GetPaymentId() != "" {
-		x.PaymentID = id(c.fields, c.path+"payment_id", r.GetPaymentId())
+		x.PaymentID = c.id("payment_id", r.GetPaymentId())
 	}
-	if traceparent.MatchString(r.GetTraceparent()) { // a broken one must not cost a message
+	if goodTrace(r.GetTraceparent()) { // a broken one must not cost a message
 		x.Traceparent = r.GetTraceparent()
 	}
-	c.require(len(x.Key) >= 1 && len(x.Key) <= maxKey && utf8.ValidString(x.Key) && !strings.ContainsRune(x.Key, 0), "key",
-		fmt.Sprintf("1 to %d bytes of UTF-8 text", maxKey))
+	if len(x.Key) < 1 || len(x.Key) > maxKey || !utf8.ValidString(x.Key) || strings.ContainsRune(x.Key, 0) {
+		c.require(false, "key", fmt.Sprintf("1 to %d bytes of UTF-8 text", maxKey))
+	}
 	switch r.GetWhat().(type) {
 	case *notifierv1.NotifyRequest_BuyerMessage:
 		m := r.GetBuyerMessage()
@@ -80,11 +115,13 @@ func (c check) intent(r *notifierv1.NotifyRequest) store.Intent {
 	case *notifierv1.NotifyRequest_OwnerEvent:
 		e := r.GetOwnerEvent()
 		x.Channel, x.Kind = store.WebSocket, e.GetType()
-		c.require(eventType.MatchString(e.GetType()), "owner_event.type", "lower case letters, digits and underscores, such as payment_update")
-		for path, v := range map[string]string{"status": e.GetStatus(), "bot_external_id": e.GetBotExternalId(),
-			"payment_external_id": e.GetPaymentExternalId(), "customer_name": e.GetCustomerName(), "provider": e.GetProvider(), "detail": e.GetDetail()} {
-			c.text("owner_event."+path, v)
-		}
+		c.require(goodType(e.GetType()), "owner_event.type", "lower case letters, digits and underscores, such as payment_update")
+		c.text("owner_event.status", e.GetStatus())
+		c.text("owner_event.bot_external_id", e.GetBotExternalId())
+		c.text("owner_event.payment_external_id", e.GetPaymentExternalId())
+		c.text("owner_event.customer_name", e.GetCustomerName())
+		c.text("owner_event.provider", e.GetProvider())
+		c.text("owner_event.detail", e.GetDetail())
 		c.money("owner_event.amount", e.GetAmount())
 		c.require(e.GetAt() == nil || e.GetAt().IsValid(), "owner_event.at", "a valid time")
 	default:

@@ -45,9 +45,7 @@ func New(d Deps) (*Server, error) {
 
 // id reads a UUID, or notes the field.
 func id(f *rpcerr.Fields, path, text string) uuid.UUID {
-	v, err := uuid.Parse(text)
-	f.Require(err == nil && len(text) == 36 && v != uuid.Nil, path, "a UUID")
-	return v
+	return check{f, ""}.id(path, text)
 }
 
 // merchant is the one a request is about. The principal decides first, so that nobody learns anything about others' ids.

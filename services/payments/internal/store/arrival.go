@@ -53,7 +53,7 @@ func NoteArrivals(ctx context.Context, tx pgx.Tx, news []News, found time.Time) 
 	}
 	c := newColumns(len(news), 4)
 	for _, n := range news {
-		c.add(n.MerchantID, n.PaymentID, n.HintAt, n.Found)
+		c.add(n.MerchantID, n.PaymentID, null(n.HintAt), n.Found)
 	}
 	if _, err := tx.Exec(ctx, noteArrivals, append(c.args, found)...); err != nil {
 		return fmt.Errorf("note arrivals: %w", err)

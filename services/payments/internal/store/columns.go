@@ -18,27 +18,36 @@ type columns struct {
 
 func newColumns(rows, width int) *columns { return &columns{args: make([]any, width), rows: rows} }
 
-// add takes a row over. It keeps none of the interfaces, so that a row costs no allocation. A column's values are all of one type.
+// nullable is a value of a column that may hold NULL.
+type nullable[T any] struct {
+	p   *T
+	set bool
+}
+
+// null is what p points to, or NULL. A bare pointer would be kept by an interface, and with it all that add is given.
+func null[T any](p *T) nullable[T] { return nullable[T]{p, p != nil} }
+
+// add takes a row over. A column's values are all of one type. It keeps none of the interfaces, so that a row costs no allocation.
 func (c *columns) add(values ...any) {
 	for i, v := range values {
 		switch v := v.(type) {
 		case nil:
 		case string:
 			put(c, i, v)
-		case *string:
-			put(c, i, v)
+		case nullable[string]:
+			put(c, i, v.p)
 		case payment.MerchantID:
 			put(c, i, [16]byte(v))
-		case *payment.MerchantID:
-			put(c, i, (*[16]byte)(v))
+		case nullable[payment.MerchantID]:
+			put(c, i, (*[16]byte)(v.p))
 		case payment.ID:
 			put(c, i, [16]byte(v))
-		case *payment.ID:
-			put(c, i, (*[16]byte)(v))
+		case nullable[payment.ID]:
+			put(c, i, (*[16]byte)(v.p))
 		case payment.AccountID:
 			put(c, i, [16]byte(v))
-		case *payment.AccountID:
-			put(c, i, (*[16]byte)(v))
+		case nullable[payment.AccountID]:
+			put(c, i, (*[16]byte)(v.p))
 		case payment.BotID:
 			put(c, i, [16]byte(v))
 		case uuid.UUID:
@@ -47,16 +56,16 @@ func (c *columns) add(values ...any) {
 			put(c, i, v)
 		case time.Time:
 			put(c, i, v)
-		case *time.Time:
-			put(c, i, v)
+		case nullable[time.Time]:
+			put(c, i, v.p)
 		case int:
 			put(c, i, v)
 		case int16:
 			put(c, i, v)
 		case int64:
 			put(c, i, v)
-		case *int64:
-			put(c, i, v)
+		case nullable[int64]:
+			put(c, i, v.p)
 		case bool:
 			put(c, i, v)
 		case []byte:

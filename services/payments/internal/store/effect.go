@@ -38,7 +38,8 @@ func InsertEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
 		return nil
 	}
 	c := newColumns(len(effects), 7)
-	for _, e := range effects {
+	for i := range effects {
+		e := &effects[i]
 		payload := string(e.Payload)
 		if payload == "" {
 			payload = "{}"
@@ -47,7 +48,7 @@ func InsertEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
 		if !e.Lease.IsZero() {
 			lease = &e.Lease
 		}
-		c.add(e.MerchantID, e.PaymentID, e.Name, e.Kind, payload, e.DueAt, lease)
+		c.add(e.MerchantID, e.PaymentID, e.Name, e.Kind, payload, e.DueAt, null(lease))
 	}
 	if _, err := tx.Exec(ctx, insertEffects, c.args...); err != nil {
 		return fmt.Errorf("insert effects: %w", err)

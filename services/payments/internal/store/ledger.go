@@ -90,18 +90,13 @@ func Save(ctx context.Context, tx pgx.Tx, sales []*Sale, charges bool) error {
 	}
 	c := newColumns(len(sales), width)
 	for _, s := range sales {
-		facts, err := json.Marshal(s.Facts)
+		facts, err := json.Marshal(&s.Facts)
 		if err != nil {
 			return fmt.Errorf("save sales: %w", err)
 		}
-		var paid *int64
-		if s.PaidAmount != nil {
-			v := int64(*s.PaidAmount)
-			paid = &v
-		}
-		row := []any{s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, paid, s.PaidAt, s.TokenIssuedAt,
-			s.Message, s.MessageReason, s.MessageSentAt, s.OpenedAt, s.Purchase, s.Polls, s.Hints, s.LastPollAt, s.LookedAt, s.LastOutcome,
-			s.LastProviderStatus, s.UpdatedAt, s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt}
+		row := []any{s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, null((*int64)(s.PaidAmount)), null(s.PaidAt), null(s.TokenIssuedAt),
+			s.Message, s.MessageReason, null(s.MessageSentAt), null(s.OpenedAt), s.Purchase, s.Polls, s.Hints, null(s.LastPollAt), null(s.LookedAt), s.LastOutcome,
+			s.LastProviderStatus, s.UpdatedAt, s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, null(s.QRExpiresAt)}
 		c.add(row[:width]...)
 	}
 	if _, err := tx.Exec(ctx, statement, c.args...); err != nil {
@@ -138,12 +133,12 @@ func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, 
 	c := newColumns(len(sales), 35)
 	for i := range sales {
 		s := &sales[i]
-		facts, err := json.Marshal(s.Facts)
+		facts, err := json.Marshal(&s.Facts)
 		if err != nil {
 			return nil, fmt.Errorf("insert sales: %w", err)
 		}
 		c.add(s.MerchantID, s.ID, s.BotID, s.AccountID, s.Provider, s.State.String(), string(facts), int64(s.Amount), s.Currency,
-			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, s.QRExpiresAt, s.SaleKey, s.ExternalID,
+			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, null(s.QRExpiresAt), s.SaleKey, s.ExternalID,
 			s.IdempotencyKey, s.RequestHash, s.TelegramID, s.BuyerName, s.BuyerEmail, s.BuyerPhone, s.ProductName, s.AccessURL,
 			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount, s.UpdatedAt,
 			s.PageKey, s.FileURL, s.Group.text())
@@ -237,7 +232,7 @@ func Append(ctx context.Context, tx pgx.Tx, events []Event) error {
 			text := string(raw)
 			decision = &text
 		}
-		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID, decision)
+		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID, null(decision))
 	}
 	if _, err := tx.Exec(ctx, appendEvents, c.args...); err != nil {
 		return fmt.Errorf("append events: %w", err)

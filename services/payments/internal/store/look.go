@@ -108,8 +108,8 @@ func SetLooks(ctx context.Context, tx pgx.Tx, set []Look, drop, release []Key) e
 	if len(set) > 0 {
 		c := newColumns(len(set), 13)
 		for _, l := range set {
-			c.add(l.MerchantID, l.PaymentID, l.AccountID, l.Provider, l.CreatedAt, l.DueAt, l.Unanswered, l.HintAt, l.BuyerUntil,
-				l.WantAt, (l.RetryAfter + time.Millisecond - 1).Milliseconds(), l.Reason, int16(l.Lane))
+			c.add(l.MerchantID, l.PaymentID, l.AccountID, l.Provider, l.CreatedAt, l.DueAt, l.Unanswered, null(l.HintAt), null(l.BuyerUntil),
+				null(l.WantAt), (l.RetryAfter + time.Millisecond - 1).Milliseconds(), l.Reason, int16(l.Lane))
 		}
 		if _, err := tx.Exec(ctx, setLooks, c.args...); err != nil {
 			return fmt.Errorf("set looks: %w", err)

@@ -142,7 +142,7 @@ func JudgeWebhooks(ctx context.Context, tx pgx.Tx, verdicts []Verdict) error {
 	slices.SortFunc(verdicts, func(a, b Verdict) int { return bytes.Compare(a.Digest, b.Digest) })
 	c := newColumns(len(verdicts), 12)
 	for _, v := range verdicts {
-		c.add(v.ID, v.State, v.Reason, v.DueAt, v.AccountID, v.MerchantID, v.PaymentID, v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed, v.Lease)
+		c.add(v.ID, v.State, v.Reason, null(v.DueAt), null(v.AccountID), null(v.MerchantID), null(v.PaymentID), v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed, v.Lease)
 	}
 	if _, err := tx.Exec(ctx, judgeWebhooks, c.args...); err != nil {
 		return fmt.Errorf("judge webhooks: %w", err)
@@ -236,7 +236,7 @@ func (s *Store) MatchHints(ctx context.Context, hints []Hint) (map[int][]Matched
 	}
 	c := newColumns(len(hints), 8)
 	for i, h := range hints {
-		c.add(i, h.Provider, h.SaleKey, h.AccountID, h.MerchantID, h.Ref.Hash, h.Ref.ID, h.Ref.Reference)
+		c.add(i, h.Provider, h.SaleKey, null(h.AccountID), null(h.MerchantID), h.Ref.Hash, h.Ref.ID, h.Ref.Reference)
 	}
 	rows, err := pg.ByKey.Query(ctx, s.pool, matchHints, c.args...)
 	if err != nil {
