@@ -14,7 +14,12 @@ import (
 )
 
 const lockFeedSQL = `
-SELECT xid, seq, xid > pg_snapshot_xmax(pg_current_snapshot()) FROM webhook_feed FOR UPDATE SKIP LOCKED`
+SELECT xid, seq, xid > pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot()),
+       EXISTS (SELECT FROM endpoints WHERE disabled_reason = '')
+FROM webhook_feed FOR UPDATE SKIP LOCKED`
+
+// Where nobody wants events none is read: the cursor goes behind all that lockFeedSQL could see.
+const passFeedSQL = `UPDATE webhook_feed SET xid = $1, seq = 0`
 
 // The cursor moves with the messages or not at all. Events of merchants without endpoints are only passed over.
 const feedSQL = `
@@ -37,14 +42,19 @@ WITH batch AS MATERIALIZED (
 SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM made)`
 
 // FeedWebhooks hands the next events of the owner log, at most limit, to the endpoints that want them. It returns how many events
-// were read and how many messages that made. Replicas take turns: one that comes while another does it reads nothing. A place in
-// the future (the database was restored from a dump) is eventlog.ErrCursorAhead.
+// were read and how many messages that made; none is read while there is no endpoint at all. Replicas take turns: one that comes while another does it reads
+// nothing. A place in the future (the database was restored from a dump) is eventlog.ErrCursorAhead. Should the server crash at once, what was handed
+// over is handed over again, with the same ids, unless it was claimed.
 func (s *Store) FeedWebhooks(ctx context.Context, limit int) (events, messages int, err error) {
 	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		events, messages = 0, 0
+		if err := pg.Lease.Set(ctx, tx); err != nil {
+			return err
+		}
 		var at eventlog.Cursor
-		var ahead bool
-		err := tx.QueryRow(ctx, lockFeedSQL).Scan(&at.XID, &at.Seq, &ahead)
+		var end uint64
+		var ahead, wanted bool
+		err := tx.QueryRow(ctx, lockFeedSQL).Scan(&at.XID, &at.Seq, &ahead, &end, &wanted)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -52,6 +62,10 @@ func (s *Store) FeedWebhooks(ctx context.Context, limit int) (events, messages i
 			err = eventlog.ErrCursorAhead
 		}
 		if err != nil {
+			return err
+		}
+		if !wanted {
+			_, err := pg.Later(tx).Exec(ctx, passFeedSQL, end)
 			return err
 		}
 		return tx.QueryRow(ctx, feedSQL, at.XID, at.Seq, limit).Scan(&events, &messages)
