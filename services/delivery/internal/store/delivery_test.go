@@ -95,8 +95,16 @@ func TestByPayment_otherMerchantsDoNotExist(t *testing.T) {
 			t.Errorf("%s as another merchant: error %v, want ErrNotFound", name, err)
 		}
 	}
-	if d, err := r.ByPayment(r.ctx, nil, a.Payment); err != nil || d.Merchant != merchantA {
-		t.Errorf("operator's ByPayment = %v, %v; want merchant A's", d.Merchant, err)
+	b := draft()
+	b.Merchant = merchantB
+	r.issue(b)
+	for want, p := range map[sale.MerchantID]sale.PaymentID{merchantA: a.Payment, merchantB: b.Payment} {
+		if d, err := r.ByPayment(r.ctx, nil, p); err != nil || d.Merchant != want || d.Payment != p {
+			t.Errorf("operator's ByPayment = %v's %v, %v; want %v's %v", d.Merchant, d.Payment, err, want, p)
+		}
+	}
+	if _, err := r.ByPayment(r.ctx, nil, draft().Payment); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("operator's ByPayment of no sale: error %v, want ErrNotFound", err)
 	}
 	for m, want := range map[sale.MerchantID]int{merchantA: 0, merchantB: 1} {
 		if missing, err := r.Unissued(r.ctx, m, []sale.PaymentID{a.Payment}); err != nil || len(missing) != want {

@@ -74,9 +74,9 @@ RETURNING merchant_id, payment_id, token_version, token_generation, access_url, 
 )
 SELECT merchant_id, payment_id, token_version, token_generation FROM made`
 
-// policyOf is the policy of a row r, which has merchant_id and bot_id; $21 is the bot of all.
+// policyOf is the policy of a row r, which has merchant_id and bot_id; $21 is the bot of all. Whether anybody has one at all is asked once for all rows.
 const policyOf = `SELECT max_opens, lifetime_s, lifetime_after_open_s, bind_device, purchase_unopened_s FROM link_policies
-  WHERE merchant_id = r.merchant_id AND bot_id IN (r.bot_id, $21) ORDER BY bot_id = $21 LIMIT 1`
+  WHERE (SELECT EXISTS (SELECT FROM link_policies)) AND merchant_id = r.merchant_id AND bot_id IN (r.bot_id, $21) ORDER BY bot_id = $21 LIMIT 1`
 
 const existingTokens = `
 SELECT d.merchant_id, d.payment_id, d.token_version, d.token_generation
