@@ -321,7 +321,7 @@ func (x *ParseWebhookRequest) GetHeaders() map[string]string {
 // ParseWebhookResponse is what a webhook claims.
 type ParseWebhookResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// STATUS when at least one hint was found; CONTRACT when the shape is not understood; INVALID_REQUEST when it is no
+	// STATUS when at least one hint was found; CONTRACT when the shape is not understood or the body is broken; INVALID_REQUEST when it is no
 	// notification at all (a probe, a test event); CREDENTIAL when the merchant configured a secret and it does not match.
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=baixa.gateways.v1.Outcome" json:"outcome,omitempty"`
 	// Why, in English, when outcome is not STATUS. Never contains the body.

@@ -26,6 +26,7 @@ var (
 	ErrText      = errors.New("plain text instead of json")
 	ErrTruncated = errors.New("truncated json")
 	ErrSyntax    = errors.New("malformed json")
+	ErrForm      = errors.New("malformed form") // of ParseForm and Sniff alone
 	ErrTooLarge  = errors.New("json with too many values")
 )
 

@@ -74,7 +74,7 @@ func TestSniff_believesTheBody(t *testing.T) {
 	if err != nil || doc.Get("items.0.hash").Text() != "h" || doc.Get("data.id").Text() != "7" || doc.Get("a.b").Text() != "1" && doc.Get("a").Text() != "2" {
 		t.Errorf("nested form: %s, %v", doc.Raw(), err)
 	}
-	for body, want := range map[string]error{"": document.ErrEmpty, "<a=b>": document.ErrHTML, "hello": document.ErrText, "a=%zz": document.ErrText} {
+	for body, want := range map[string]error{"": document.ErrEmpty, "<a=b>": document.ErrHTML, "hello": document.ErrText, "a=%zz": document.ErrForm} {
 		if _, err := document.Sniff([]byte(body)); !errors.Is(err, want) {
 			t.Errorf("body %q: got %v, want %v", body, err, want)
 		}

@@ -11,7 +11,7 @@ import (
 
 // Sniff reads a webhook body by what it is, not by what its header claims: text that begins with { or [ is JSON,
 // anything else with a key=value pair is a form. PushinPay, for one, sends either under either content type.
-// The errors are Parse's.
+// The errors are Parse's, and ErrForm.
 func Sniff(body []byte) (Value, error) {
 	trimmed := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\xef\xbb\xbf")))
 	if len(trimmed) == 0 {
@@ -31,15 +31,15 @@ func Sniff(body []byte) (Value, error) {
 
 // ParseForm reads application/x-www-form-urlencoded text into an object of strings. Keys with brackets nest as PHP
 // writes them (data[id]=1, items[0][hash]=x); a value that is itself a JSON object or array is read as such.
-// The last of two equal keys wins.
+// The last of two equal keys wins. What is no form is ErrForm.
 func ParseForm(body []byte) (Value, error) {
 	fields, err := pairs(string(body))
 	if err != nil {
-		return Value{}, ErrText
+		return Value{}, ErrForm
 	}
 	text, err := object(fields)
 	if err != nil {
-		return Value{}, ErrText
+		return Value{}, ErrForm
 	}
 	return Parse(text)
 }

@@ -22,8 +22,8 @@ func FuzzParseForm(f *testing.F) {
 		want, wantErr := url.ParseQuery(form)
 		doc, err := document.ParseForm([]byte(form))
 		if wantErr != nil {
-			if !errors.Is(err, document.ErrText) {
-				t.Fatalf("got %v, want ErrText as net/url says %v", err, wantErr)
+			if !errors.Is(err, document.ErrForm) {
+				t.Fatalf("got %v, want ErrForm as net/url says %v", err, wantErr)
 			}
 			return
 		}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -178,14 +179,17 @@ func (s *Shape) about(all []chain, kind IDKind, want Ref) []chain {
 }
 
 // Hints maps a webhook body, JSON or form whatever its header says, to one hint a charge. It is pure. A body that
-// cannot be read is KindInvalidRequest, one that names no charge KindContract, one that only tries our address out no
-// hint and no error. A status or amount that cannot be read
-// is left out of the hint: which sale to look at is what matters.
+// is no notification (nothing, a page, plain text) is KindInvalidRequest, one that is broken or names no charge KindContract, one that only
+// tries our address out no hint and no error. A status or amount that cannot be read is left out of the hint: which sale to look at is what
+// matters.
 func (s *Shape) Hints(provider Name, webhook Webhook) ([]Hint, error) {
 	response := Response{Provider: provider, Op: OpParse, Body: webhook.Body}
 	doc, err := document.Sniff(webhook.Body)
-	if err != nil {
+	switch {
+	case errors.Is(err, document.ErrEmpty), errors.Is(err, document.ErrHTML), errors.Is(err, document.ErrText):
 		return nil, response.Fail(KindInvalidRequest, err.Error())
+	case err != nil: // it may have been cut off on its way
+		return nil, response.Fail(KindContract, err.Error())
 	}
 	response.doc, response.parsed = doc, true
 	var hints []Hint

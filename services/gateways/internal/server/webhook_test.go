@@ -127,7 +127,7 @@ func TestBatchParseWebhooks_badOnesHoldUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	ok, not, no := gatewaysv1.Outcome_OUTCOME_STATUS, gatewaysv1.Outcome_OUTCOME_CONTRACT, gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST
-	for i, want := range []gatewaysv1.Outcome{ok, no, no, no, not, no, no, ok} {
+	for i, want := range []gatewaysv1.Outcome{ok, no, no, no, not, no, not, ok} {
 		got := resp.GetResults()[i]
 		if got.GetOutcome() != want || (got.GetReason() == "") != (want == ok) || (len(got.GetHints()) > 0) != (want == ok) {
 			t.Errorf("webhook %d: %v, want %s", i, got, want)

@@ -30,7 +30,8 @@ func (s Subject) testWebhook(t *testing.T) {
 	}
 	for body, kind := range map[string]provider.Kind{
 		"": provider.KindInvalidRequest, "  ": provider.KindInvalidRequest, page: provider.KindInvalidRequest,
-		"{": provider.KindInvalidRequest, `{"a":`: provider.KindInvalidRequest, "hello": provider.KindInvalidRequest,
+		"hello": provider.KindInvalidRequest, // nothing that anybody would send as news
+		"{":     provider.KindContract, `{"a":`: provider.KindContract, `{"a":b}`: provider.KindContract, "a=1&b=%4": provider.KindContract,
 		"null": provider.KindContract, "[]": provider.KindContract, "{}": provider.KindContract, "42": provider.KindContract,
 		`{"status":"paid"}`: provider.KindContract, "a=b": provider.KindContract, `"paid"`: provider.KindContract,
 	} {
