@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel/trace"
@@ -30,7 +31,15 @@ func size(e *entry) int64 { return int64(len(e.hook.Body)) + 512 }
 
 // Run writes until ctx is done; what was taken before that is written, each commit within WriteTimeout, and nothing more is
 // taken. It runs once.
-func (b *Inbox) Run(ctx context.Context) error { return b.group.Run(ctx) }
+func (b *Inbox) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	var counting sync.WaitGroup
+	counting.Go(func() { b.countCopies(context.WithoutCancel(ctx), done) })
+	err := b.group.Run(ctx)
+	close(done)
+	counting.Wait()
+	return err
+}
 
 // commit stores a batch in one statement and writes its receipts.
 func (b *Inbox) commit(ctx context.Context, batch []*entry) error {

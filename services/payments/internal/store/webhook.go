@@ -82,6 +82,41 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 	return out, nil
 }
 
+// Copies are copies of a webhook that came while it was being stored, or soon after.
+type Copies struct {
+	Digest []byte
+	N      int
+	LastAt time.Time
+}
+
+// Rows are locked in the order of their digests, as whoever stores them does.
+const countCopies = `
+UPDATE webhooks h SET copies = h.copies + w.n, last_copy_at = GREATEST(h.last_copy_at, w.at)
+FROM (
+    SELECT k.id, v.n, v.at FROM unnest($1::bytea[], $2::int[], $3::timestamptz[]) AS v (digest, n, at)
+    JOIN webhooks k ON k.digest = v.digest
+    ORDER BY k.digest FOR UPDATE OF k
+) AS w
+WHERE h.id = w.id`
+
+// CountCopies notes copies of webhooks that are stored. Nothing else comes of them: they ask for no other look. What a server that crashes at once
+// had counted may be lost.
+func (s *Store) CountCopies(ctx context.Context, counts []Copies) error {
+	c := newColumns(len(counts), 3)
+	for _, n := range counts {
+		c.add(n.Digest, n.N, n.LastAt)
+	}
+	rows, err := pg.Lease.Query(ctx, s.pool, countCopies, c.args...)
+	if err == nil {
+		rows.Close()
+		err = rows.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("count copies: %w", err)
+	}
+	return nil
+}
+
 const claimWebhooks = `
 WITH picked AS (
     SELECT id FROM webhooks

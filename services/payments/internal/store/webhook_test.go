@@ -269,6 +269,30 @@ func TestMatchHints_exactIdentifiersOnly(t *testing.T) {
 	}
 }
 
+func TestCountCopies(t *testing.T) {
+	b := newBench(t)
+	x, y := b.hook("x"), b.hook("y")
+	b.receive(x, y)
+	later := b.now.Add(time.Second)
+	count := func(counts ...Copies) {
+		t.Helper()
+		if err := b.CountCopies(t.Context(), counts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count(Copies{x.Digest, 3, later}, Copies{[]byte("nobody's"), 1, later})
+	count(Copies{x.Digest, 2, b.now})
+	var n, others int
+	var last time.Time
+	if err := b.Pool().QueryRow(t.Context(), `SELECT x.copies, x.last_copy_at, y.copies FROM webhooks x, webhooks y WHERE x.id = $1 AND y.id = $2 AND y.last_copy_at IS NULL`,
+		x.ID, y.ID).Scan(&n, &last, &others); err != nil {
+		t.Fatal(err)
+	}
+	if n != 6 || !last.Equal(later) || others != 1 {
+		t.Errorf("%d copies, the last at %v; the other's %d", n, last, others)
+	}
+}
+
 func TestWebhooks_copiesAndVerdictsDoNotWaitInACircle(t *testing.T) {
 	b := newBench(t)
 	var all []Webhook
