@@ -22,6 +22,8 @@ const (
 	writeLimit = 5 * time.Second
 	// pausedLook is how often a Purchase of a paused pixel is looked at: PutPixel makes them due at once, and age must be noticed.
 	pausedLook = 10 * time.Minute
+	// pullEvery is how often Purchases are looked for that a clock which went back has put out of reach.
+	pullEvery = time.Minute
 )
 
 // Queue is what the worker needs of the store.
@@ -29,6 +31,7 @@ type Queue interface {
 	ClaimPurchases(ctx context.Context, limit int, lease time.Duration) ([]store.Claim, error)
 	RenewPurchases(ctx context.Context, claims []store.Claim, lease time.Duration) error
 	WriteResults(ctx context.Context, results []store.Result) error
+	PullPurchases(ctx context.Context, fresh, longest time.Duration) error
 }
 
 // WorkerConfig says what a Worker works with. Queue, Client, Sealer and SourceURL must be set.
@@ -46,7 +49,10 @@ type WorkerConfig struct {
 }
 
 // Worker sends what is queued. It may run on any number of replicas.
-type Worker struct{ cfg WorkerConfig }
+type Worker struct {
+	cfg    WorkerConfig
+	pulled time.Time // when Purchases were last pulled back; of the claiming goroutine alone
+}
 
 // NewWorker checks c.
 func NewWorker(c WorkerConfig) (*Worker, error) {
@@ -77,6 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loop := queue.Loop[store.Claim]{
 		Name: "delivery.purchases",
 		Claim: func(ctx context.Context, limit int) ([]store.Claim, error) {
+			w.pull(ctx)
 			return w.cfg.Queue.ClaimPurchases(ctx, limit, lease)
 		},
 		Work: func(ctx context.Context, claims []store.Claim) error {
@@ -89,6 +96,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		Trace: func(c store.Claim) string { return c.Traceparent },
 	}
 	return loop.Run(ctx)
+}
+
+// pull makes due, now and then, what waits for longer than anything here lets it wait: the clock went back since.
+func (w *Worker) pull(ctx context.Context) {
+	if !w.pulled.IsZero() && time.Since(w.pulled) < pullEvery {
+		return
+	}
+	w.pulled = time.Now()
+	if err := w.cfg.Queue.PullPurchases(ctx, 2*pausedLook, 2*max(maxRetryAfter, w.cfg.Backoff.Limit)); err != nil && ctx.Err() == nil {
+		w.cfg.Log.WarnContext(ctx, "purchases not pulled back; the next time is in a minute", slog.Any("error", err))
+	}
 }
 
 // work sends a batch at once and writes what became of it in one transaction.

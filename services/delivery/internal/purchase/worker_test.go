@@ -190,6 +190,16 @@ func TestWorker_goesOnAfterACrash(t *testing.T) {
 	}
 }
 
+// What was queued by a clock that has gone back since lies in its future.
+func TestWorker_theClockWentBack(t *testing.T) {
+	r := newRig(t)
+	r.putPixel()
+	k := r.opened()
+	r.exec(`UPDATE purchases SET due_at = now() + interval '1 day'`)
+	r.run()
+	r.untilState(k, store.Sent)
+}
+
 func TestWorker_wrongKeysetPausesThePixel(t *testing.T) {
 	r := newRig(t)
 	r.putPixel()
