@@ -139,7 +139,7 @@ const nextSQL = `
 WITH RECURSIVE` + lanes + `
 SELECT extract(epoch FROM min(t.at) - now())::float8
 FROM lanes l
-JOIN bots b ON b.merchant_id = l.merchant_id AND b.bot_id = l.bot_id AND b.refused_at IS NULL
+CROSS JOIN LATERAL (SELECT paused_until, next_at FROM bots WHERE merchant_id = l.merchant_id AND bot_id = l.bot_id AND refused_at IS NULL OFFSET 0) b
 CROSS JOIN LATERAL (SELECT greatest(b.paused_until, b.next_at - make_interval(secs => ($2::int - 1) * $1::float8)) AS ready) r
 CROSS JOIN LATERAL (
     SELECT CASE WHEN r.ready > now() THEN r.ready

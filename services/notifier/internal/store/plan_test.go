@@ -142,3 +142,55 @@ func TestSettle_plannedOverAnEmptyQueueReadsNothingElse(t *testing.T) {
 		}
 	}
 }
+
+// One merchant's bots that wait must not be taken each with all the others to find those that cannot send.
+func TestWaiting_asksForEachBotOnce(t *testing.T) {
+	db := pgtest.New(t, store.Schema)
+	pool := db.Pool(t, store.Schema)
+	s, err := store.New(pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const merchants, bots, looks = 8, 320, 10
+	var ids [merchants]uuid.UUID
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	var all []store.Intent
+	for i := range bots {
+		seller := sale{ids[i%merchants], uuid.New(), int64(i + 1)}
+		putBot(t, s, seller)
+		all = append(all, seller.message("delivery"))
+	}
+	record(t, s, all...)
+	exec(t, db, `VACUUM ANALYZE notifier.telegram_queue`)
+	for range looks {
+		if moved, told, err := s.Waiting(t.Context(), 10, time.Minute); moved+told != 0 || err != nil {
+			t.Fatalf("%d moved, %d told of, %v", moved, told, err)
+		}
+		if _, _, err := s.Next(t.Context(), fast); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool.Close()
+	admin, deadline := db.Admin(t), time.Now().Add(time.Minute)
+	for {
+		var n, lanes int64
+		if err := admin.QueryRow(t.Context(), `SELECT sum(COALESCE(idx_tup_fetch, 0) + seq_tup_read) FILTER (WHERE relname = 'bots'), sum(idx_scan) FILTER (WHERE relname = 'telegram_queue')
+			FROM pg_stat_all_tables WHERE schemaname = 'notifier'`).Scan(&n, &lanes); err != nil {
+			t.Fatal(err)
+		}
+		if lanes >= looks*bots {
+			if n > 4*looks*bots {
+				t.Errorf("%d rows of bots were read for %d looks at %d bots, want at most four times each", n, looks, bots)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the connections told of %d looks into the queue", lanes)
+		}
+		if _, err := admin.Exec(t.Context(), `SELECT pg_sleep(0.02)`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

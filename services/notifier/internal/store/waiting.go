@@ -10,11 +10,13 @@ import (
 	"github.com/baixapay/baixa/internal/pg"
 )
 
-// idleLanes are the bots that have something waiting and cannot send it: those that Telegram refuses and those that are not known.
+// idleLanes are the bots that have something waiting and cannot send it: those that Telegram refuses and those that are not known. Each is looked up by
+// its key before anything is joined: a join took each of them with all the bots of its merchant.
 const idleLanes = `
-idle AS (
+idle AS MATERIALIZED (
     SELECT l.merchant_id, l.bot_id, b.fallback_bot_id, CASE WHEN b.bot_id IS NULL THEN 'no_bot' ELSE 'bot_unauthorized' END AS reason
-    FROM lanes l LEFT JOIN bots b ON b.merchant_id = l.merchant_id AND b.bot_id = l.bot_id
+    FROM lanes l LEFT JOIN LATERAL (
+        SELECT bot_id, fallback_bot_id, refused_at FROM bots WHERE merchant_id = l.merchant_id AND bot_id = l.bot_id OFFSET 0) b ON true
     WHERE b.bot_id IS NULL OR b.refused_at IS NOT NULL
 )`
 
@@ -25,7 +27,8 @@ WITH RECURSIVE` + lanes + `,` + idleLanes + `, moved AS (
     FROM (
         SELECT x.merchant_id, x.notification_id, i.fallback_bot_id, i.reason
         FROM idle i
-        JOIN bots f ON f.merchant_id = i.merchant_id AND f.bot_id = i.fallback_bot_id AND f.refused_at IS NULL
+        CROSS JOIN LATERAL (
+            SELECT FROM bots WHERE merchant_id = i.merchant_id AND bot_id = i.fallback_bot_id AND refused_at IS NULL OFFSET 0) f
         JOIN telegram_queue x ON x.merchant_id = i.merchant_id AND x.bot_id = i.bot_id AND x.state = 0 AND NOT x.taken_over
         LIMIT $1 FOR UPDATE OF x SKIP LOCKED
     ) w
@@ -53,6 +56,9 @@ ON CONFLICT DO NOTHING`
 // given patience first.
 func (s *Store) Waiting(ctx context.Context, limit int, patience time.Duration) (moved, told int, err error) {
 	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := pg.ByKey.Set(ctx, tx); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, takeOverSQL, limit)
 		if err != nil {
 			return err
