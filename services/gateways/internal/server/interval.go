@@ -20,9 +20,17 @@ const prohibited = 30 * time.Second
 // tellLater is added to an interval that is told: the caller counts from before its question reached us.
 const tellLater = 100 * time.Millisecond
 
-// claim takes the sales' intervals where the provider forbids asking again soon. They begin when the calls are made at the latest, and are
-// settled when that is known.
-func (s *Server) claim(ctx context.Context, g group) error {
+// spare is how long after the claim a call may be made without a word to the database: its interval is claimed to begin so much later.
+const spare = 250 * time.Millisecond
+
+// claim is the right to ask about a sale, taken between two moments; both are zero where there is none.
+type claim struct{ after, before time.Time }
+
+func (c claim) taken() bool { return !c.after.IsZero() }
+
+// claimAll takes the sales' intervals where the provider forbids asking again soon. One whose call is made later than spare is settled
+// when that is known; until then nobody else can claim it, since an interval is longer than a call.
+func (s *Server) claimAll(ctx context.Context, g group) error {
 	if g.rule.MinInterval < prohibited || len(g.items) == 0 {
 		return nil
 	}
@@ -33,19 +41,20 @@ func (s *Server) claim(ctx context.Context, g group) error {
 			s.tooSoon(ctx, item, g.rule.MinInterval)
 			continue
 		}
-		byRef[item.sale], item.claimed = item, true
+		byRef[item.sale] = item
 		refs = append(refs, item.sale)
 	}
-	ahead := s.c.CallTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		ahead = max(time.Until(deadline), 0)
-	}
-	waits, err := s.c.Store.ClaimLooks(ctx, g.account.Key, refs, g.rule.MinInterval, ahead)
+	c := claim{after: time.Now()}
+	waits, err := s.c.Store.ClaimLooks(ctx, g.account.Key, refs, g.rule.MinInterval, spare)
 	if err != nil {
 		return err
 	}
+	c.before = time.Now()
+	for _, item := range byRef {
+		item.claimed = c
+	}
 	for sale, wait := range waits {
-		byRef[sale].claimed = false
+		byRef[sale].claimed = claim{}
 		s.tooSoon(ctx, byRef[sale], min(wait, g.rule.MinInterval))
 	}
 	return nil
@@ -61,27 +70,30 @@ func (s *Server) unused(ctx context.Context, item *look) {
 	s.c.Gate.Report(ctx, item.account, gate.Result{Op: provider.OpStatus, Granted: 1, Probe: item.probe, Impatient: true})
 }
 
-// settle lets the intervals of claimed sales begin when their calls had been made, tells the caller, who counts from began, and releases
-// those whose call was not made.
+// settle lets the intervals of claimed sales whose calls had to wait begin when they had been made, tells the caller, who counts from began, and
+// releases those whose call was not made.
 func (s *Server) settle(ctx context.Context, g group, began time.Time) {
-	var made []store.Made
+	var late []store.Made
 	var unmade []string
 	for _, item := range g.items {
+		from := item.claimed.before.Add(spare)
 		switch {
-		case !item.claimed:
+		case !item.claimed.taken():
+			continue
 		case item.result.GetProviderCalls() == 0:
 			unmade = append(unmade, item.sale)
-		default:
-			made = append(made, store.Made{Ref: item.sale, Ago: time.Since(item.ended)})
-			wait := item.ended.Sub(began) + g.rule.MinInterval + tellLater
-			item.result.RetryAfter = durationpb.New(max(item.result.GetRetryAfter().AsDuration(), wait))
+			continue
+		case item.ended.After(item.claimed.after.Add(spare)):
+			late = append(late, store.Made{Ref: item.sale, Ago: time.Since(item.ended)})
+			from = item.ended
 		}
+		item.result.RetryAfter = durationpb.New(max(item.result.GetRetryAfter().AsDuration(), from.Sub(began)+g.rule.MinInterval+tellLater))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if len(made) > 0 {
-		if err := s.c.Store.SettleLooks(ctx, g.account.Key, made, g.rule.MinInterval); err != nil {
-			s.c.Log.WarnContext(ctx, "looks not settled; their sales may be asked about a little later than needed", slog.Any("error", err))
+	if len(late) > 0 {
+		if err := s.c.Store.SettleLooks(ctx, g.account.Key, late, g.rule.MinInterval); err != nil {
+			s.c.Log.WarnContext(ctx, "looks that had to wait not settled; their sales may be asked about sooner than the provider wants, by as long as they waited", slog.Any("error", err))
 		}
 	}
 	if len(unmade) > 0 {

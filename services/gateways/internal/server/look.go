@@ -32,7 +32,7 @@ type look struct {
 	account *account.Account
 	adapter provider.Adapter
 	sale    string // see usable
-	claimed bool   // the sale's interval is taken
+	claimed claim
 	probe   bool
 	ended   time.Time // when its last call had been made, at the latest
 }
@@ -67,7 +67,7 @@ func (s *Server) looks(ctx context.Context, items []*look, found map[account.Key
 		groups[i].items = g.items[:min(p.Granted, len(g.items))]
 	}
 	for _, g := range groups {
-		if err := s.claim(ctx, g); err != nil {
+		if err := s.claimAll(ctx, g); err != nil {
 			return err
 		}
 	}
