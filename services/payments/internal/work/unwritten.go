@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 const (
 	outcomeWait  = 2 * time.Second // for which a delivery waits for the outcome of its message
 	outcomeLease = 4 * time.Second // of the effect's lease that must be left when the wait begins
-	outcomeLimit = 5 * time.Second // of writing what waited in vain
-	outcomeMost  = 4000            // deliveries that wait
+	outcomeLimit = 5 * time.Second // of writing a batch of what waited in vain
+	outcomeBatch = 250
+	outcomeMost  = 4000 // deliveries that wait
 )
 
 // delivered is a delivery that went through and is not written yet.
@@ -144,19 +146,25 @@ func (w *Worker) written(all []*delivered) {
 	}
 }
 
-// write writes deliveries by themselves. One that cannot be written is made again when its lease ends.
+// write writes deliveries by themselves. Those that cannot be written are made again when their leases end.
 func (w *Worker) write(ctx context.Context, all []*delivered) {
-	if len(all) == 0 {
-		return
+	for part := range slices.Chunk(all, outcomeBatch) {
+		if err := w.writePart(ctx, part); err != nil {
+			slog.WarnContext(ctx, "deliveries not written; they are made again when their leases end", slog.Int("of", len(all)), slog.Any("error", err))
+			return
+		}
 	}
+}
+
+func (w *Worker) writePart(ctx context.Context, part []*delivered) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeLimit)
 	defer cancel()
-	entries, also := w.writing(all)
+	entries, also := w.writing(part)
 	if err := w.Ledger.ApplyOrHold(ctx, entries, also); err != nil {
-		slog.WarnContext(ctx, "deliveries not written; they are made again when their leases end", slog.Int("deliveries", len(all)), slog.Any("error", err))
-		return
+		return err
 	}
-	w.written(all)
+	w.written(part)
+	return nil
 }
 
 // writeLate writes what has waited in vain, until ctx is done.
