@@ -61,6 +61,13 @@ func Limited(wait time.Duration) *gatewaysv1.PollResult {
 	return &gatewaysv1.PollResult{Outcome: gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, RetryAfter: durationpb.New(wait)}
 }
 
+// TooSoon is a look that was refused for its sale's sake, since the provider was asked about it a moment ago: no call was made.
+func TooSoon(wait time.Duration) *gatewaysv1.PollResult {
+	r := Limited(wait)
+	r.SaleAlone = true
+	return r
+}
+
 // TooMany is a look that the provider refused with 429.
 func TooMany(wait time.Duration) *gatewaysv1.PollResult {
 	r := failed(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, 429)

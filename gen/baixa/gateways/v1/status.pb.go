@@ -372,7 +372,9 @@ type PollResult struct {
 	// How many HTTP calls this look cost. 0 when our own budget or breaker refused first.
 	ProviderCalls int32 `protobuf:"varint,7,opt,name=provider_calls,json=providerCalls,proto3" json:"provider_calls,omitempty"`
 	// How long the provider took.
-	Elapsed       *durationpb.Duration `protobuf:"bytes,8,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	Elapsed *durationpb.Duration `protobuf:"bytes,8,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	// True when it is this sale alone about which the provider must not be asked yet: others of its account may be. Only without a call.
+	SaleAlone     bool `protobuf:"varint,9,opt,name=sale_alone,json=saleAlone,proto3" json:"sale_alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -463,6 +465,13 @@ func (x *PollResult) GetElapsed() *durationpb.Duration {
 	return nil
 }
 
+func (x *PollResult) GetSaleAlone() bool {
+	if x != nil {
+		return x.SaleAlone
+	}
+	return false
+}
+
 var File_baixa_gateways_v1_status_proto protoreflect.FileDescriptor
 
 const file_baixa_gateways_v1_status_proto_rawDesc = "" +
@@ -482,7 +491,7 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"endToEndId\x12\x16\n" +
 	"\x06unsafe\x18\a \x01(\bR\x06unsafe\x129\n" +
 	"\n" +
-	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xe7\x02\n" +
+	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x86\x03\n" +
 	"\n" +
 	"PollResult\x124\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x1a.baixa.gateways.v1.OutcomeR\aoutcome\x124\n" +
@@ -494,7 +503,9 @@ const file_baixa_gateways_v1_status_proto_rawDesc = "" +
 	"\aexcerpt\x18\x05 \x01(\tR\aexcerpt\x12\x1a\n" +
 	"\bendpoint\x18\x06 \x01(\tR\bendpoint\x12%\n" +
 	"\x0eprovider_calls\x18\a \x01(\x05R\rproviderCalls\x123\n" +
-	"\aelapsed\x18\b \x01(\v2\x19.google.protobuf.DurationR\aelapsed*\xa5\x02\n" +
+	"\aelapsed\x18\b \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x12\x1d\n" +
+	"\n" +
+	"sale_alone\x18\t \x01(\bR\tsaleAlone*\xa5\x02\n" +
 	"\fChargeStatus\x12\x1d\n" +
 	"\x19CHARGE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15CHARGE_STATUS_PENDING\x10\x01\x12\x16\n" +

@@ -62,6 +62,7 @@ func (s *Server) claimAll(ctx context.Context, g group) error {
 
 func (s *Server) tooSoon(ctx context.Context, item *look, wait time.Duration) {
 	item.result = refusal(gatewaysv1.Outcome_OUTCOME_RATE_LIMITED, max(wait, time.Millisecond), "the provider forbids asking about this sale so soon again")
+	item.result.SaleAlone = true
 	s.unused(ctx, item)
 }
 

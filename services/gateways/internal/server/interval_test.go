@@ -22,7 +22,7 @@ func TestSaleInterval_isKeptOverReplicas(t *testing.T) {
 	}
 	for i, r := range []replica{w.replica, other} {
 		got := r.look(t, a, &gatewaysv1.ChargeRef{Id: "abc"})
-		if wait := got.GetRetryAfter().AsDuration(); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_RATE_LIMITED || got.GetProviderCalls() != 0 || wait < 50*time.Second || wait > time.Minute {
+		if wait := got.GetRetryAfter().AsDuration(); got.GetOutcome() != gatewaysv1.Outcome_OUTCOME_RATE_LIMITED || got.GetProviderCalls() != 0 || !got.GetSaleAlone() || wait < 50*time.Second || wait > time.Minute {
 			t.Errorf("replica %d asks within the minute: %v", i, got)
 		}
 	}

@@ -174,7 +174,7 @@ func (w *Worker) lookAt(ctx context.Context, account payment.AccountID, claimed 
 	return err
 }
 
-// ask asks an account's provider about claimed sales. back are those for which there was no budget: nobody was asked about them.
+// ask asks an account's provider about claimed sales. back are those for which there was no budget, or not yet a look: nobody was asked about them.
 func (w *Worker) ask(ctx context.Context, account payment.AccountID, claimed []store.Claimed, limit time.Duration) (entries []ledger.Entry, back []store.Claimed, err error) {
 	req := &gatewaysv1.BatchGetPaymentStatusRequest{}
 	spans := make([]trace.Span, len(claimed))
@@ -203,18 +203,24 @@ func (w *Worker) ask(ctx context.Context, account payment.AccountID, claimed []s
 	if err != nil {
 		return nil, nil, fmt.Errorf("ask the gateways: %w", err)
 	}
+	refused := 0
 	for i, c := range claimed {
 		r := resp.GetResults()[i]
+		if r.GetSaleAlone() && r.GetProviderCalls() == 0 { // its provider was asked a moment ago, by somebody who did not tell
+			c.DueAt = started.Add(r.GetRetryAfter().AsDuration())
+			back = append(back, c)
+			continue
+		}
 		if r.GetProviderCalls() == 0 && r.GetOutcome() != gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST {
 			// Our own budget, breaker or pause refused: the provider was not asked, so nothing happened to the sale.
 			wait := max(r.GetRetryAfter().AsDuration(), 200*time.Millisecond)
 			w.held.until(account, started.Add(wait))
-			back = append(back, c)
+			back, refused = append(back, c), refused+1
 			continue
 		}
 		entries = append(entries, entry(c, r, started, w.Now(), spanTrace(spans[i])))
 	}
-	w.fair.Asked(account, len(entries), len(back))
+	w.fair.Asked(account, len(entries), refused)
 	return entries, back, nil
 }
 

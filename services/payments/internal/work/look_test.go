@@ -107,6 +107,25 @@ func TestLook_ownBudgetIsNoLookAndHoldsOnlyItsAccount(t *testing.T) {
 	}
 }
 
+// A sale about which its provider was asked a moment ago, by a process that died say, waits alone.
+func TestLook_saleThatIsAskedTooSoonHoldsNobody(t *testing.T) {
+	b := newBench(t)
+	soon := b.sale()
+	b.gateways.Script("h1", gatewaystest.TooSoon(30*time.Second), gatewaystest.Paid(1990))
+	if n, err := b.looks(); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	other := b.record(b.draft(b.account, "atomopay"))
+	b.gateways.Script("h2", gatewaystest.Pending())
+	if n, err := b.looks(); n != 1 || err != nil || b.get(other).Polls != 1 || b.get(soon).Polls != 0 {
+		t.Errorf("another sale of the account: %d looks, %v; %d and %d polls, want one of the other's", n, err, b.get(other).Polls, b.get(soon).Polls)
+	}
+	b.pass(31 * time.Second)
+	if _, err := b.looks(); err != nil || b.get(soon).State != payment.Paid {
+		t.Errorf("after the wait: %v, %s", err, b.get(soon).State)
+	}
+}
+
 func TestLook_pausedAccountIsNoLook(t *testing.T) {
 	b := newBench(t)
 	s := b.sale()
