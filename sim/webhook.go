@@ -249,7 +249,7 @@ func (h *hooks) post(j *hookJob) (int, error) {
 	if j.header != "" && j.secret != "" {
 		req.Header.Set(j.header, j.secret)
 	}
-	resp, err := h.client.Do(req)
+	resp, err := h.client.Transport.RoundTrip(req) // no redirect is followed
 	if err != nil {
 		return 0, err
 	}

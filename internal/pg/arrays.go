@@ -48,7 +48,10 @@ func (a arrays) direct(value any) pgtype.EncodePlan {
 	case pgtype.UUIDOID:
 		return direct(a, value, appendID)
 	case pgtype.TextOID:
-		return direct(a, value, appendText)
+		if p := direct(a, value, appendText); p != nil {
+			return p
+		}
+		return direct(a, value, appendBytes)
 	case pgtype.ByteaOID:
 		return direct(a, value, appendBytes)
 	case pgtype.BoolOID:

@@ -26,6 +26,7 @@ func TestArrays_asPgxWritesThem(t *testing.T) {
 		{pgtype.TextArrayOID, []string{"", text, "x"}},
 		{pgtype.TextArrayOID, []string{}},
 		{pgtype.TextArrayOID, []*string{nil, &text}},
+		{pgtype.TextArrayOID, [][]byte{nil, {}, []byte(text)}},
 		{pgtype.ByteaArrayOID, [][]byte{{}, nil, {0, 255}}},
 		{pgtype.BoolArrayOID, []bool{true, false}},
 		{pgtype.Int2ArrayOID, []int16{-1, math.MaxInt16}},

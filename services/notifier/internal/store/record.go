@@ -157,22 +157,18 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		payment, bot    = make([][16]byte, n), make([][16]byte, n)
 		key, kind, from = make([]string, n), make([]string, n), make([]string, n)
 		channel, chat   = make([]int16, n), make([]int64, n)
-		content         = make([][]byte, n)
+		content, event  = make([][]byte, n), make([][]byte, n)
 		optional        = make([]bool, n)
-		event           = make([]*string, n)
 		at              = make(map[uuid.UUID]int, n)
 		messages        = false
 	)
 	for i, x := range intents {
 		merchant[i], id[i], payment[i], bot[i] = x.MerchantID, x.ID, x.PaymentID, x.BotID
 		key[i], kind[i], from[i] = x.Key, x.Kind, x.Traceparent
-		channel[i], chat[i], content[i] = int16(x.Channel), x.ChatID, x.Content
+		channel[i], chat[i] = int16(x.Channel), x.ChatID
+		content[i], event[i] = x.Content, x.Event
 		optional[i] = x.Optional
 		messages = messages || x.Channel != WebSocket
-		if x.Event != nil {
-			text := string(x.Event)
-			event[i] = &text
-		}
 		at[x.ID] = i
 		out[i] = Recorded{} // the transaction may run again
 	}

@@ -40,9 +40,9 @@ func InsertEffects(ctx context.Context, tx pgx.Tx, effects []Effect) error {
 	c := newColumns(len(effects), 7)
 	for i := range effects {
 		e := &effects[i]
-		payload := string(e.Payload)
-		if payload == "" {
-			payload = "{}"
+		payload := []byte(e.Payload)
+		if len(payload) == 0 {
+			payload = []byte("{}")
 		}
 		var lease *time.Time
 		if !e.Lease.IsZero() {

@@ -9,9 +9,9 @@ import (
 
 // marshal is the JSON of a map of texts, its names in order, "{}" when it is empty. Zero bytes, which jsonb refuses, are left out: a provider's
 // odd answer must not keep a history from being written. By hand, because a sale has half a dozen of them and encoding/json sorts by reflection.
-func marshal(m map[string]string) (string, error) {
+func marshal(m map[string]string) ([]byte, error) {
 	if len(m) == 0 {
-		return "{}", nil
+		return []byte("{}"), nil
 	}
 	size, room := 1, [16]string{}
 	names := room[:0]
@@ -27,13 +27,13 @@ func marshal(m map[string]string) (string, error) {
 			out = append(out, ',')
 		}
 		if out, err = appendText(out, name); err != nil {
-			return "", err
+			return nil, err
 		}
 		if out, err = appendText(append(out, ':'), m[name]); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return string(append(out, '}')), nil
+	return append(out, '}'), nil
 }
 
 // appendText appends a text as JSON, as encoding/json writes it.

@@ -25,7 +25,7 @@ func TestMarshal_asTheStandardLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := marshal(m); err != nil || got != string(want) {
+		if got, err := marshal(m); err != nil || string(got) != string(want) {
 			t.Fatalf("%q, %v; encoding/json writes %q", got, err, want)
 		}
 	})

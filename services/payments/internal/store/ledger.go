@@ -94,7 +94,7 @@ func Save(ctx context.Context, tx pgx.Tx, sales []*Sale, charges bool) error {
 		if err != nil {
 			return fmt.Errorf("save sales: %w", err)
 		}
-		row := []any{s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), string(facts), s.EventCount, null((*int64)(s.PaidAmount)), null(s.PaidAt), null(s.TokenIssuedAt),
+		row := []any{s.MerchantID, s.ID, s.State.String(), string(s.ReviewReason), facts, s.EventCount, null((*int64)(s.PaidAmount)), null(s.PaidAt), null(s.TokenIssuedAt),
 			s.Message, s.MessageReason, null(s.MessageSentAt), null(s.OpenedAt), s.Purchase, s.Polls, s.Hints, null(s.LastPollAt), null(s.LookedAt), s.LastOutcome,
 			s.LastProviderStatus, s.UpdatedAt, s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, null(s.QRExpiresAt)}
 		c.add(row[:width]...)
@@ -137,7 +137,7 @@ func Insert(ctx context.Context, tx pgx.Tx, sales []Sale) (map[payment.ID]bool, 
 		if err != nil {
 			return nil, fmt.Errorf("insert sales: %w", err)
 		}
-		c.add(s.MerchantID, s.ID, s.BotID, s.AccountID, s.Provider, s.State.String(), string(facts), int64(s.Amount), s.Currency,
+		c.add(s.MerchantID, s.ID, s.BotID, s.AccountID, s.Provider, s.State.String(), facts, int64(s.Amount), s.Currency,
 			s.Charge.ID, s.Charge.Hash, s.Charge.Reference, s.Charge.CopyPaste, null(s.QRExpiresAt), s.SaleKey, s.ExternalID,
 			s.IdempotencyKey, s.RequestHash, s.TelegramID, s.BuyerName, s.BuyerEmail, s.BuyerPhone, s.ProductName, s.AccessURL,
 			s.ContactText, string(s.Tracking), s.Campaign, s.DeliveredElsewhere, s.Traceparent, s.CreatedAt, s.EventCount, s.UpdatedAt,
@@ -223,16 +223,13 @@ func Append(ctx context.Context, tx pgx.Tx, events []Event) error {
 		if err != nil {
 			return fmt.Errorf("append events: %w", err)
 		}
-		var decision *string
+		var decision []byte // nil is NULL
 		if e.Decision != nil {
-			raw, err := json.Marshal(e.Decision)
-			if err != nil {
+			if decision, err = json.Marshal(e.Decision); err != nil {
 				return fmt.Errorf("append events: %w", err)
 			}
-			text := string(raw)
-			decision = &text
 		}
-		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID, null(decision))
+		c.add(e.MerchantID, e.PaymentID, e.Number, e.At, string(e.Kind), string(e.Source), e.From, e.To, details, e.TraceID, decision)
 	}
 	if _, err := tx.Exec(ctx, appendEvents, c.args...); err != nil {
 		return fmt.Errorf("append events: %w", err)

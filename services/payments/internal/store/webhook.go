@@ -52,10 +52,10 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 		return nil, nil
 	}
 	n := len(hooks)
-	ids, digests, bodies := make([][16]byte, n), make([][]byte, n), make([][]byte, n)
-	texts := make([]string, 6*n)
+	ids, digests, bodies, headers := make([][16]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	texts := make([]string, 5*n)
 	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
-	providers, accountKeys, saleKeys, types, headers, addrs := column(0), column(1), column(2), column(3), column(4), column(5)
+	providers, accountKeys, saleKeys, types, addrs := column(0), column(1), column(2), column(3), column(4)
 	received, leases := make([]time.Time, n), make([]*time.Time, n)
 	for i := range hooks {
 		h := &hooks[i]

@@ -31,31 +31,28 @@ const (
 
 // client speaks sendMessage. It is safe for concurrent use; its connections are shared by all bots.
 type client struct {
-	http *http.Client
-	base string
+	transport *http.Transport
+	base      string
 }
 
 // newClient keeps up to conns idle connections. HTTP/1.1 on purpose: whether a request was written is then a clear question.
 func newClient(base string, conns int) *client {
 	h1 := new(http.Protocols)
 	h1.SetHTTP1(true)
-	return &client{base: strings.TrimRight(base, "/"), http: &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   5 * time.Second,
-			MaxIdleConns:          conns,
-			MaxIdleConnsPerHost:   conns,
-			IdleConnTimeout:       30 * time.Second, // shorter than the servers', so that we do not write into a closing one
-			ExpectContinueTimeout: time.Second,
-			DisableCompression:    true,
-			Protocols:             h1,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &client{base: strings.TrimRight(base, "/"), transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		MaxIdleConns:          conns,
+		MaxIdleConnsPerHost:   conns,
+		IdleConnTimeout:       30 * time.Second, // shorter than the servers', so that we do not write into a closing one
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
+		Protocols:             h1,
 	}}
 }
 
-func (c *client) close() { c.http.CloseIdleConnections() }
+func (c *client) close() { c.transport.CloseIdleConnections() }
 
 // letter is one message with the credentials to send it.
 type letter struct {
@@ -146,7 +143,7 @@ func (c *client) call(ctx context.Context, l letter, plain bool) answer {
 		return answer{kind: badToken, reason: ReasonUnauthorized}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req) // follows no redirect, and copies no headers in case one comes
 	switch {
 	case err != nil && written.Load():
 		return answer{kind: unknown, reason: reasonOf(err)}
