@@ -184,7 +184,7 @@ func (s *System) WebhookURL(seller Seller) string {
 // Wait asks done every few milliseconds until it says yes, and fails when the system ends, ctx does, or nothing changed for a
 // while: progress is whatever number done gives.
 func (s *System) Wait(ctx context.Context, what string, done func(context.Context) (progress int64, ok bool, err error)) error {
-	const patience = 30 * time.Second
+	const patience = 90 * time.Second // a sale that was being asked about when the machine stood still is asked about again a minute later
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	last, since := int64(-1), time.Now()
