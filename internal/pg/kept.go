@@ -77,8 +77,9 @@ func (t tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.Tr
 	return t.Tracer.TraceBatchStart(ctx, conn, data)
 }
 
+// begin leaves a connection that broke alone: pgx is closing it, in a goroutine of its own.
 func begin(conn *pgx.Conn) {
-	if k := keptOf(conn); k != nil {
+	if k := keptOf(conn); k != nil && !conn.IsClosed() {
 		conn.PgConn().Frontend().Send(message{k})
 	}
 }

@@ -68,3 +68,31 @@ func TestOpen_statementsShareBuffers(t *testing.T) {
 		}
 	}
 }
+
+// A connection that broke is closed behind the caller's back: what the transaction still says on it, its rollback, must touch nothing of it.
+func TestInTx_brokenConnectionIsLeftAlone(t *testing.T) {
+	server := pgtest.Server(t, accounts)
+	for range 3 {
+		pool, err := pg.Open(t.Context(), pg.Config{DSN: server.DSN(), MaxConns: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers := make([]int, 10_000)
+		var one, n int
+		err = pg.InTx(t.Context(), pool, func(tx pgx.Tx) error {
+			if err := tx.QueryRow(t.Context(), `SELECT 1`).Scan(&one); err != nil {
+				return err
+			}
+			server.Stop(t)
+			if err := pg.ByKey.Set(t.Context(), tx); err != nil {
+				return err
+			}
+			return tx.QueryRow(t.Context(), `SELECT cardinality($1::int[])`, numbers).Scan(&n)
+		})
+		if err == nil || one != 1 || n != 0 {
+			t.Errorf("with the server gone: %v, read %d and %d", err, one, n)
+		}
+		pool.Close()
+		server.Start(t)
+	}
+}
