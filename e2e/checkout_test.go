@@ -136,11 +136,13 @@ func checkoutTurns(t *testing.T, s *shopOf) {
 		}
 		return nil
 	}))
-	p.Do(chromedp.Click(chromedp.CSS(".copy")))
-	awaitText(t, p, "Código copiado")
-	if got := browser.Run(p, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)); got != code {
-		t.Errorf("the clipboard holds %q", got)
-	}
+	var held string // the browsers of all tests share one clipboard
+	deployment.Eventually(t, deployment.Within, "the clipboard holds the code", func() bool {
+		p.Do(chromedp.Click(chromedp.CSS(".copy")))
+		awaitText(t, p, "Código copiado")
+		held = browser.Run(p, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
+		return held == code
+	}, func() string { return held })
 
 	made.pay(t)
 	awaitText(t, p, "Pagamento confirmado")

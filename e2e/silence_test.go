@@ -69,7 +69,7 @@ func silentProvider(t *testing.T, d deployment.Deployment) {
 	shop := openShop(t, d)
 	shop.accounts[p] = shop.putAccount(t, p, "")
 	screen, chat := shop.watch(t), shop.tellOwner(t)
-	const told = "📪 Os webhooks de bolt pararam"
+	const told = "📪 Os webhooks de Bolt Pagamentos pararam"
 	doctor := func() string {
 		t.Helper()
 		env, args := shop.as("doctor", "--lang", "en")
@@ -77,7 +77,7 @@ func silentProvider(t *testing.T, d deployment.Deployment) {
 		shop.look(t, c)
 		return strings.Join(strings.Fields(c.Stdout), " ")
 	}
-	warns := "The webhooks of bolt (account " + shop.accounts[p].GetId() + ") have stopped"
+	warns := "The webhooks of Bolt Pagamentos (account " + shop.accounts[p].GetId() + ") have stopped"
 
 	for _, s := range shop.sold(t, announced, p) {
 		deployment.Eventually(t, deployment.Within, "every sale has its webhook", func() bool { return s.count(t, "hint_received") > 0 }, func() string { return s.history(t) })
