@@ -18,6 +18,7 @@ func FuzzParseForm(f *testing.F) {
 	f.Add("data[id]=1&data[x][y]=2&data=3&z={\"a\":1}&w=[1")
 	f.Add("a;b=1")
 	f.Add("a=\xff&b=<&>")
+	f.Add("\xff=1&\xfe=2")
 	f.Fuzz(func(t *testing.T, form string) {
 		want, wantErr := url.ParseQuery(form)
 		doc, err := document.ParseForm([]byte(form))
@@ -40,6 +41,9 @@ func FuzzParseForm(f *testing.F) {
 				return
 			}
 			flat[plain(t, name)] = values[len(values)-1]
+		}
+		if len(flat) < len(want) {
+			return // names that JSON cannot tell apart
 		}
 		if len(got) != len(flat) {
 			t.Fatalf("names: got %v, want %v", maps.Keys(got), maps.Keys(flat))
