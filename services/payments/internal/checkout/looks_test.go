@@ -92,16 +92,7 @@ func TestPages_openedAtOnceAtTwoProcesses(t *testing.T) {
 	for _, h := range []*Handler{s.Handler, other} { // both have read that nobody waits
 		h.notice(t.Context(), &seen)
 	}
-	came := func() (n int) {
-		events, err := s.Store.Events(t.Context(), s.merchant, sale.ID)
-		must(t, err)
-		for _, e := range events {
-			if e.Kind == payment.BuyerPresent {
-				n++
-			}
-		}
-		return n
-	}
+	came := func() int { return s.visits(sale) }
 	if n := came(); n != 1 {
 		t.Errorf("one visit is noted %d times", n)
 	}

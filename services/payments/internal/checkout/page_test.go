@@ -120,16 +120,7 @@ func TestPage_anOpenPageMakesTheSaleDue(t *testing.T) {
 	if rule := s.clock().Add(-10 * time.Second).Add(time.Minute); look.DueAt.Before(rule) {
 		t.Errorf("due at %s, the provider's rule is %s", look.DueAt, rule)
 	}
-	count := func() (n int) {
-		events, err := s.Store.Events(t.Context(), s.merchant, sale.ID)
-		must(t, err)
-		for _, e := range events {
-			if e.Kind == payment.BuyerPresent {
-				n++
-			}
-		}
-		return n
-	}
+	count := func() int { return s.visits(sale) }
 	if n := count(); n != 1 {
 		t.Errorf("noted %d times for one visit", n)
 	}

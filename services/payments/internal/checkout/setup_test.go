@@ -163,6 +163,19 @@ func (s *shop) reads(sale store.Sale, word payment.Status, centavos int64) {
 	must(s.t, err)
 }
 
+// visits is how often the history says that the buyer came.
+func (s *shop) visits(sale store.Sale) (n int) {
+	s.t.Helper()
+	events, err := s.Store.Events(s.t.Context(), s.merchant, sale.ID)
+	must(s.t, err)
+	for _, e := range events {
+		if e.Kind == payment.BuyerPresent {
+			n++
+		}
+	}
+	return n
+}
+
 type answer struct {
 	code   int
 	header http.Header

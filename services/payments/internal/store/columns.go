@@ -18,14 +18,15 @@ type columns struct {
 
 func newColumns(rows, width int) *columns { return &columns{args: make([]any, width), rows: rows} }
 
-// nullable is a value of a column that may hold NULL.
+// nullable is a value of a column that may hold NULL. An interface keeps a bare pointer, and a struct of one, and with it all that add is
+// given; of something larger it holds a copy.
 type nullable[T any] struct {
-	p   *T
-	set bool
+	p *T
+	_ bool
 }
 
-// null is what p points to, or NULL. A bare pointer would be kept by an interface, and with it all that add is given.
-func null[T any](p *T) nullable[T] { return nullable[T]{p, p != nil} }
+// null is what p points to, or NULL.
+func null[T any](p *T) nullable[T] { return nullable[T]{p: p} }
 
 // add takes a row over. A column's values are all of one type. It keeps none of the interfaces, so that a row costs no allocation.
 func (c *columns) add(values ...any) {

@@ -60,19 +60,24 @@ const sweepFrom = `
 SELECT s.swept_to, (SELECT h.received_at FROM webhooks h WHERE h.state = 'parked' AND h.received_at > s.swept_to ORDER BY h.received_at LIMIT 1)
 FROM parked_sweeps s WHERE s.age_seconds = $1 FOR UPDATE OF s SKIP LOCKED`
 
+// namedByParked are the sales p that a parked webhook h names by exact identifiers, within its provider and, where known, its account and merchant: those that
+// were not there when it was read, and not those of several merchants, of which it names none.
+const namedByParked = `(
+    SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_hash = NULLIF(h.ref_hash, '') AND charge_hash <> ''
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE lower(charge_id) = lower(NULLIF(h.ref_id, '')) AND charge_id <> ''
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_reference = NULLIF(h.ref_reference, '') AND charge_reference <> ''
+    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE sale_key = NULLIF(h.sale_key, '')
+) p
+WHERE h.state = 'parked' AND p.provider = h.provider
+  AND (h.account_id IS NULL OR h.account_id = p.account_id) AND (h.merchant_id IS NULL OR h.merchant_id = p.merchant_id)
+  AND h.reason NOT LIKE 'the same identifiers%'`
+
 const wakeParked = `
-UPDATE webhooks h SET state = 'new', due_at = $3, leased_until = NULL
-WHERE h.id = ANY (ARRAY(
-    SELECT k.id FROM webhooks k
-    WHERE k.state = 'parked' AND k.received_at > $1 AND k.received_at <= $2 AND k.reason NOT LIKE 'the same identifiers%' AND EXISTS (
-        SELECT 1 FROM (
-            SELECT provider, account_id, merchant_id FROM payments WHERE charge_hash = NULLIF(k.ref_hash, '') AND charge_hash <> ''
-            UNION ALL SELECT provider, account_id, merchant_id FROM payments WHERE lower(charge_id) = lower(NULLIF(k.ref_id, '')) AND charge_id <> ''
-            UNION ALL SELECT provider, account_id, merchant_id FROM payments WHERE charge_reference = NULLIF(k.ref_reference, '') AND charge_reference <> ''
-            UNION ALL SELECT provider, account_id, merchant_id FROM payments WHERE sale_key = NULLIF(k.sale_key, '')
-        ) AS p
-        WHERE p.provider = k.provider AND (k.account_id IS NULL OR p.account_id = k.account_id) AND (k.merchant_id IS NULL OR p.merchant_id = k.merchant_id))
-    ORDER BY k.digest FOR UPDATE OF k))`
+UPDATE webhooks w SET state = 'new', due_at = $3, leased_until = NULL
+WHERE w.id = ANY (ARRAY(
+    SELECT h.id FROM webhooks h
+    WHERE h.state = 'parked' AND h.received_at > $1 AND h.received_at <= $2 AND EXISTS (SELECT 1 FROM ` + namedByParked + `)
+    ORDER BY h.digest FOR UPDATE OF h))`
 
 const endSweep = `UPDATE parked_sweeps SET swept_to = $2 WHERE age_seconds = $1`
 

@@ -181,15 +181,7 @@ WHERE ($1::uuid IS NULL OR h.merchant_id = $1) AND h.state = 'matched'
                   AND e.kind IN ('hint_received', 'hint_refused'))
 UNION ALL
 SELECT p.merchant_id, p.id, 'webhook_unmatched', 'the webhook ' || h.id || ' is parked, and this sale has its identifiers'
-FROM webhooks h CROSS JOIN LATERAL (
-    SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_hash = NULLIF(h.ref_hash, '') AND charge_hash <> ''
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE lower(charge_id) = lower(NULLIF(h.ref_id, '')) AND charge_id <> ''
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE charge_reference = NULLIF(h.ref_reference, '') AND charge_reference <> ''
-    UNION SELECT merchant_id, id, account_id, provider FROM payments WHERE sale_key = NULLIF(h.sale_key, '')
-) p
-WHERE h.state = 'parked' AND p.provider = h.provider AND ($1::uuid IS NULL OR p.merchant_id = $1)
-  AND (h.account_id IS NULL OR h.account_id = p.account_id) AND (h.merchant_id IS NULL OR h.merchant_id = p.merchant_id)
-  AND h.reason NOT LIKE 'the same identifiers%'`
+FROM webhooks h CROSS JOIN LATERAL ` + namedByParked + ` AND ($1::uuid IS NULL OR p.merchant_id = $1)`
 
 // Strays hands each row that belongs to nothing to do. effects are the kinds that somebody carries out.
 func Strays(ctx context.Context, tx pgx.Tx, m *payment.MerchantID, effects []string, do func(Stray) error) error {

@@ -23,18 +23,6 @@ func (b *bench) waiting() {
 	b.unwritten.followed(true)
 }
 
-func (b *bench) lines(s store.Sale) (kinds []payment.Kind) {
-	b.t.Helper()
-	events, err := b.Store.Events(b.t.Context(), s.MerchantID, s.ID)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, e := range events {
-		kinds = append(kinds, e.Kind)
-	}
-	return kinds
-}
-
 func (b *bench) open(s store.Sale) (names []string) {
 	b.t.Helper()
 	rows, err := b.Store.Pool().Query(b.t.Context(), `SELECT key FROM effects WHERE payment_id = $1 AND kind = 'deliver' ORDER BY key`, s.ID)
@@ -56,7 +44,7 @@ func (b *bench) sent() store.Sale {
 	if n, err := b.keptDeliveries(); n != 1 || err != nil {
 		b.t.Fatal(n, err)
 	}
-	if d := cmp.Diff(told[:2], b.lines(s)); d != "" {
+	if d := cmp.Diff(told[:2], b.story(s)); d != "" {
 		b.t.Fatalf("history while the outcome is awaited (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]string{"deliver"}, b.open(s)); d != "" {
@@ -68,7 +56,7 @@ func (b *bench) sent() store.Sale {
 
 func (b *bench) wholly(s store.Sale) {
 	b.t.Helper()
-	if d := cmp.Diff(told, b.lines(s)); d != "" {
+	if d := cmp.Diff(told, b.story(s)); d != "" {
 		b.t.Errorf("history (-want +got):\n%s", d)
 	}
 	if open := b.open(s); len(open) > 0 {
@@ -118,7 +106,7 @@ func TestUnwritten_outcomeThatDoesNotComeIsNotAwaitedForLong(t *testing.T) {
 	b.unwritten.mu.Unlock()
 	b.following(b.writeLate)
 	b.until("the delivery", func() bool { return b.get(s).Message == "queued" })
-	if d := cmp.Diff(told[:4], b.lines(s)); d != "" {
+	if d := cmp.Diff(told[:4], b.story(s)); d != "" {
 		t.Errorf("history (-want +got):\n%s", d)
 	}
 	if open := b.open(s); len(open) > 0 {
@@ -134,7 +122,7 @@ func TestUnwritten_writtenAtTheEnd(t *testing.T) {
 	stop := b.following(b.Run)
 	b.until("the message", func() bool { buyer, _ := b.messages(s); return buyer == 1 })
 	stop()
-	if d := cmp.Diff(told[:4], b.lines(s)); d != "" {
+	if d := cmp.Diff(told[:4], b.story(s)); d != "" {
 		t.Errorf("history (-want +got):\n%s", d)
 	}
 	if open := b.open(s); len(open) > 0 {
@@ -171,7 +159,7 @@ func TestUnwritten_outcomeThatFailsLosesNoDelivery(t *testing.T) {
 	if err := b.Worker.record(t.Context(), outcome, func(context.Context, pgx.Tx) error { return wrong }); !errors.Is(err, wrong) {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(told[:4], b.lines(s)); d != "" {
+	if d := cmp.Diff(told[:4], b.story(s)); d != "" {
 		t.Errorf("history (-want +got):\n%s", d)
 	}
 	next := b.paid()
