@@ -113,7 +113,8 @@ func (s *Service) build(c Config) error {
 	if err != nil {
 		return err
 	}
-	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Wake: wakers.Hooks.Note, Hand: wakers.Hooks, Headers: c.WebhookHeaders}); err != nil {
+	before := &work.Before{Gateways: gateways, Provider: s.providers.resolve}
+	if s.inbox, err = inbox.New(inbox.Config{Store: s.store, Seal: d.Sealer, Read: before.Read, Wake: wakers.Hooks.Note, Hand: wakers.Hooks, Headers: c.WebhookHeaders}); err != nil {
 		return err
 	}
 	s.providers.learn = s.inbox.Learn

@@ -25,21 +25,29 @@ func (b *Inbox) lend(hooks []store.Webhook) {
 	}
 }
 
-// hand passes on what was stored with a lease, and reports whether that is all that there is to read: not when a row has no lease of ours, nor when one
-// was there before, since a late copy asks for another look.
-func (b *Inbox) hand(groups [][]*entry, hooks []store.Webhook, ids map[string][16]byte) (all bool) {
+// hand passes on what was stored unread with a lease, and reports whether that is all that there is to read: not when a row has no lease of ours, nor when
+// one was there before, since a late copy asks for another look.
+func (b *Inbox) hand(groups [][]*entry, hooks []store.Webhook, stored map[string]store.Stored) (all bool) {
 	own := make([]store.Webhook, 0, len(hooks))
+	all = true
 	for i, h := range hooks {
-		if h.Lease.IsZero() || ids[string(h.Digest)] != h.ID {
-			continue
+		switch at := stored[string(h.Digest)]; {
+		case at.ID != h.ID:
+			all = false
+		case !at.Unread:
+		case h.Lease.IsZero():
+			all = false
+		default:
+			h.Body, h.Headers = nil, nil
+			if h.Said == nil {
+				h.Opened, h.Headers = groups[i][0].body, groups[i][0].opened
+			}
+			own = append(own, h)
 		}
-		first := groups[i][0]
-		h.Body, h.Opened, h.Headers = nil, first.body, first.opened
-		own = append(own, h)
 	}
 	if len(own) > 0 {
 		slices.SortFunc(own, func(a, b store.Webhook) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
 		b.cfg.Hand.Take(own)
 	}
-	return len(own) == len(hooks)
+	return all
 }

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -104,5 +105,54 @@ func TestHand_fullLeavesItToTheTable(t *testing.T) {
 	}
 	if len(h.taken) != 0 || h.woken != 1 || leased(t, s) != 0 {
 		t.Errorf("%d taken, woken %d times, %d leased", len(h.taken), h.woken, leased(t, s))
+	}
+}
+
+// readers say of each webhook what its body says.
+type readers struct {
+	asked int
+	says  map[string]*store.Said
+}
+
+func (r *readers) read(_ context.Context, hooks []store.Webhook) []*store.Said {
+	r.asked++
+	out := make([]*store.Said, len(hooks))
+	for i, h := range hooks {
+		out[i] = r.says[string(h.Opened)]
+	}
+	return out
+}
+
+func TestRead_beforeStoringWhilePressed(t *testing.T) {
+	s := store.New(pgtest.New(t, store.Schema).Pool(t, store.Schema))
+	h := &hands{}
+	parked := func() *store.Said {
+		return &store.Said{Verdict: store.Verdict{State: "parked", Ref: store.Charge{ID: "x"}}}
+	}
+	r := &readers{says: map[string]*store.Said{"early": parked(), "parked": parked()}}
+	now := time.Now()
+	b := open(t, s, func(c *Config) {
+		c.Hand, c.Wake, c.Read, c.Now = h, h.wake, r.read, func() time.Time { return now }
+	})
+	put := func(body string) {
+		t.Helper()
+		if _, err := b.Put(within(t), Webhook{Provider: "atomopay", Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("early")
+	if r.asked != 0 || len(h.taken) != 1 {
+		t.Fatalf("nothing presses: asked %d times, %d handed over", r.asked, len(h.taken))
+	}
+	b.press.mu.Lock()
+	b.press.began, b.press.full = now, pressSlots
+	b.press.mu.Unlock()
+	put("parked")
+	if r.asked != 1 || len(h.taken) != 1 || h.woken != 0 {
+		t.Errorf("what needs no reading: asked %d times, %d handed over, woken %d times", r.asked, len(h.taken)-1, h.woken)
+	}
+	put("unread")
+	if len(h.taken) != 2 || string(h.taken[1].Opened) != "unread" {
+		t.Errorf("what is still to be read is not handed over: %d", len(h.taken)-1)
 	}
 }

@@ -4,7 +4,7 @@
 // store it in one statement, and a caller gets its answer after the commit. Nothing waits for company: a webhook that is alone
 // is written alone, at once.
 //
-// It refuses to read a webhook, to believe it, and to pretend: when the queue is full, the database away or the inbox stopped,
+// It refuses to read a webhook itself, to believe it, and to pretend: when the queue is full, the database away or the inbox stopped,
 // the caller gets ErrNotStored and the provider is told to send again.
 package inbox
 
@@ -80,6 +80,9 @@ type Config struct {
 	Seal  *seal.Sealer
 	// Wake is called after each commit of something new. Nil: nobody is woken.
 	Wake func()
+	// Read says of webhooks that are about to be stored, with their bodies opened, what they say; nil of one that is to be read when it is stored. It is
+	// asked while Pressed. Senders wait for it: it is quick, or says nothing. Nil: nothing is read before.
+	Read func(context.Context, []store.Webhook) []*store.Said
 	// Hand takes what was committed to whoever reads it in this process. Nil: everything is read from the table.
 	Hand Hand
 	// Headers are names to keep besides those of the built-in list, in any case; their values are sealed.
@@ -101,7 +104,7 @@ type Config struct {
 type Hand interface {
 	// Until is until when webhooks of so many bytes that are stored now are this process's own; false: they are the table's.
 	Until(now time.Time, bytes int64) (lease time.Time, ok bool)
-	// Take gets webhooks whose rows have that lease, with their bodies opened, in the order of their arrival.
+	// Take gets webhooks whose rows have that lease, with what they say or with their bodies opened, in the order of their arrival.
 	Take([]store.Webhook)
 }
 

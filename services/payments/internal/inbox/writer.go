@@ -48,19 +48,20 @@ func (b *Inbox) commit(ctx context.Context, batch []*entry) error {
 	for i, g := range groups {
 		hooks[i] = g[0].hook
 	}
-	b.lend(hooks)
 	b.meters.batch.Record(ctx, int64(len(batch)))
 	ctx = trace.ContextWithSpanContext(ctx, batch[0].span)
-	ids, err := b.insert(ctx, hooks)
+	b.read(ctx, groups, hooks)
+	b.lend(hooks)
+	stored, err := b.insert(ctx, hooks)
 	if err != nil {
 		return err
 	}
 	b.press.note(b.cfg.Now(), len(groups))
-	if !b.hand(groups, hooks, ids) {
+	if !b.hand(groups, hooks, stored) {
 		b.cfg.Wake()
 	}
 	for _, g := range groups {
-		if err := b.receive(ctx, g, ids); err != nil {
+		if err := b.receive(ctx, g, stored); err != nil {
 			return err
 		}
 	}
@@ -86,34 +87,50 @@ func join(batch []*entry) [][]*entry {
 	return groups
 }
 
+// read asks what the webhooks say while storing is what waits: those that nobody has to read any more need no second version of their rows, and the
+// batches are large enough to pay for the question.
+func (b *Inbox) read(ctx context.Context, groups [][]*entry, hooks []store.Webhook) {
+	if b.cfg.Read == nil || !b.Pressed() {
+		return
+	}
+	opened := make([]store.Webhook, len(hooks))
+	for i, h := range hooks {
+		h.Body, h.Opened, h.Headers = nil, groups[i][0].body, groups[i][0].opened
+		opened[i] = h
+	}
+	for i, said := range b.cfg.Read(ctx, opened) {
+		hooks[i].Said = said
+	}
+}
+
 // insert runs the statement within WriteTimeout, again when it lost a deadlock.
-func (b *Inbox) insert(ctx context.Context, hooks []store.Webhook) (ids map[string][16]byte, err error) {
+func (b *Inbox) insert(ctx context.Context, hooks []store.Webhook) (stored map[string]store.Stored, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.WriteTimeout)
 	defer cancel()
 	for range maxConflicts {
-		ids, err = b.cfg.Store.InsertWebhooks(ctx, hooks)
+		stored, err = b.cfg.Store.InsertWebhooks(ctx, hooks)
 		if !conflict(err) {
 			break
 		}
 	}
-	return ids, err
+	return stored, err
 }
 
 // receive writes the receipts of one group. The first of them is the one whose row was offered.
-func (b *Inbox) receive(ctx context.Context, group []*entry, ids map[string][16]byte) error {
+func (b *Inbox) receive(ctx context.Context, group []*entry, stored map[string]store.Stored) error {
 	first := group[0].hook
-	id, stored := ids[string(first.Digest)]
-	if !stored {
+	at, known := stored[string(first.Digest)]
+	if !known {
 		return errors.New("the statement did not say where a webhook is")
 	}
 	copies := len(group)
-	if id == first.ID {
+	if at.ID == first.ID {
 		copies--
 		b.meters.count(ctx, "stored", 1)
 	}
 	b.meters.count(ctx, "duplicate", copies)
 	for i, e := range group {
-		e.receipt = Receipt{ID: id, Duplicate: i > 0 || id != first.ID}
+		e.receipt = Receipt{ID: at.ID, Duplicate: i > 0 || at.ID != first.ID}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baixapay/baixa/internal/money"
 	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
@@ -30,24 +31,64 @@ type Webhook struct {
 	// Opened is the body as it arrived, where whoever stored the webhook hands it on; Body is not needed then, and no header is sealed. It is
 	// never a row's.
 	Opened []byte `db:"-"`
+	// Said is what was read of it before it was stored; nil: nothing was. It is never a row's.
+	Said *Said `db:"-"`
 }
 
-const insertWebhooks = `
-INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at, leased_until)
-SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at, lease
-FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
-    $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)
+// Said is what a webhook says, where that was read before it was stored. It names one charge, or nothing came of it.
+type Said struct {
+	Verdict        Verdict        // what it is where no sale has its identifiers: "parked"; or what it is whatever sales there are
+	Status         payment.Status // which it claims
+	ProviderStatus string
+	Amount         *money.Amount // nil: it names none
+	Matches        []Matched     // the sales that had its identifiers when it was stored; InsertWebhooks tells
+}
+
+// onCopy is what a copy of a webhook changes in its row h.
+const onCopy = `
 ON CONFLICT (digest) DO UPDATE SET copies = h.copies + 1, last_copy_at = EXCLUDED.received_at,
     body = CASE WHEN h.purged_at IS NULL THEN h.body ELSE EXCLUDED.body END,
     headers = CASE WHEN h.purged_at IS NULL THEN h.headers ELSE EXCLUDED.headers END, purged_at = NULL,
     state = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN 'new' ELSE h.state END,
-    due_at = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN EXCLUDED.due_at ELSE h.due_at END
-RETURNING digest, id`
+    due_at = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN EXCLUDED.received_at ELSE h.due_at END`
 
-// InsertWebhooks stores webhooks durably in one statement and returns the id under which each digest is stored: its own, or
-// that of an exact copy that was there before. A copy that comes later asks for another look, since the first may have been too
-// early. Every digest must be given once. The lease that a webhook names is its row's only where the row is new.
-func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string][16]byte, error) {
+const insertUnread = `
+INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at, leased_until)
+SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at, lease
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
+    $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)` + onCopy + `
+RETURNING h.digest, h.id, h.due_at IS NOT NULL, NULL::uuid, NULL::uuid, NULL::uuid, NULL::bool`
+
+const insertRead = `
+WITH w AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
+        $11::timestamptz[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[])
+      AS w (webhook_id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
+        lease, state, reason, account_id, merchant_id, hash, id, reference, claimed)
+), named AS MATERIALIZED (
+    SELECT w.digest, p.merchant_id, p.id, p.account_id, ` + unnamed + ` AS unnamed FROM w ` + namedSales + ` AND w.state = 'parked'
+), stored AS (
+    INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
+        due_at, leased_until, state, reason, attempts, account_id, merchant_id, ref_hash, ref_id, ref_reference, claimed)
+    SELECT webhook_id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at,
+        CASE WHEN unread THEN received_at END, CASE WHEN unread THEN lease END, CASE WHEN unread THEN 'new' ELSE state END,
+        CASE WHEN unread THEN '' ELSE reason END, CASE WHEN unread THEN 0 ELSE 1 END, account_id, merchant_id, hash, id, reference, claimed
+    FROM (SELECT w.*, w.state = 'new' OR w.digest IN (SELECT digest FROM named) AS unread FROM w) AS w` + onCopy + `
+    RETURNING h.digest, h.id, h.due_at IS NOT NULL AS unread
+)
+SELECT s.digest, s.id, s.unread, n.merchant_id, n.id, n.account_id, n.unnamed FROM stored s LEFT JOIN named n ON n.digest = s.digest ORDER BY n.id`
+
+// Stored is where a webhook is.
+type Stored struct {
+	ID     [16]byte // its own, or that of an exact copy that was there before
+	Unread bool     // somebody has to read it
+}
+
+// InsertWebhooks stores webhooks durably in one statement and returns by digest where each is. One that was read already is born with its verdict, unless
+// that is "parked" and there are sales with its identifiers, which its Said.Matches names then: it is born unread. A copy that comes later asks for
+// another look, since the first may have been too early. Every digest must be given once. The lease that a webhook names is its row's only where the
+// row is new and unread.
+func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string]Stored, error) {
 	if len(hooks) == 0 {
 		return nil, nil
 	}
@@ -57,6 +98,7 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
 	providers, accountKeys, saleKeys, types, addrs := column(0), column(1), column(2), column(3), column(4)
 	received, leases := make([]time.Time, n), make([]*time.Time, n)
+	said := map[string]*Said{}
 	for i := range hooks {
 		h := &hooks[i]
 		var err error
@@ -68,18 +110,53 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 		if !h.Lease.IsZero() {
 			leases[i] = &h.Lease
 		}
+		if h.Said != nil {
+			h.Said.Matches = nil
+			said[string(h.Digest)] = h.Said
+		}
 	}
-	rows, err := s.pool.Query(ctx, insertWebhooks, ids, providers, digests, accountKeys, saleKeys, bodies, types, headers, addrs, received, leases)
+	args := []any{ids, providers, digests, accountKeys, saleKeys, bodies, types, headers, addrs, received, leases}
+	var rows pgx.Rows
+	var err error
+	if len(said) == 0 {
+		rows, err = s.pool.Query(ctx, insertUnread, args...)
+	} else {
+		rows, err = pg.Indexed.Query(ctx, s.pool, insertRead, append(args, says(hooks)...)...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
 	}
-	out := make(map[string][16]byte, len(hooks))
+	out := make(map[string]Stored, len(hooks))
 	var digest []byte
-	var id [16]byte
-	if _, err = pgx.ForEachRow(rows, []any{&digest, &id}, func() error { out[string(digest)] = id; return nil }); err != nil {
+	var one Stored
+	var merchant *payment.MerchantID
+	var sale *payment.ID
+	var account *payment.AccountID
+	var unnamed *bool
+	if _, err = pgx.ForEachRow(rows, []any{&digest, &one.ID, &one.Unread, &merchant, &sale, &account, &unnamed}, func() error {
+		out[string(digest)] = one
+		if sale != nil {
+			w := said[string(digest)]
+			w.Matches = append(w.Matches, Matched{Key{*merchant, *sale}, *account, *unnamed})
+		}
+		return nil
+	}); err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
 	}
 	return out, nil
+}
+
+// says are the columns of insertRead that were read.
+func says(hooks []Webhook) []any {
+	c := newColumns(len(hooks), 8)
+	for i := range hooks {
+		v := Verdict{State: "new"}
+		if said := hooks[i].Said; said != nil {
+			v = said.Verdict
+		}
+		c.add(v.State, v.Reason, null(v.AccountID), null(v.MerchantID), v.Ref.Hash, v.Ref.ID, v.Ref.Reference, v.Claimed)
+	}
+	return c.args
 }
 
 // Copies are copies of a webhook that came while it was being stored, or soon after.
@@ -240,18 +317,24 @@ type Hint struct {
 	Ref        Charge
 }
 
-const matchHints = `
-SELECT w.n, p.merchant_id, p.id, p.account_id, p.sale_key = w.sale_key AND p.charge_id = '' AND p.charge_hash = ''
-FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
-  AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
-CROSS JOIN LATERAL (
+// namedSales joins w with the sales p that it names by exact identifiers, within its provider and, where known, its account and merchant; unnamed tells of
+// one whether its own address alone was used.
+const namedSales = `CROSS JOIN LATERAL (
     SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE sale_key = NULLIF(w.sale_key, '')
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_hash = NULLIF(w.hash, '') AND charge_hash <> ''
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE lower(charge_id) = lower(NULLIF(w.id, '')) AND charge_id <> ''
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_reference = NULLIF(w.reference, '') AND charge_reference <> ''
 ) AS p
 WHERE p.provider = w.provider AND (w.account_id IS NULL OR p.account_id = w.account_id)
-  AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)
+  AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)`
+
+const unnamed = `(p.sale_key = w.sale_key AND p.charge_id = '' AND p.charge_hash = '')`
+
+const matchHints = `
+SELECT w.n, p.merchant_id, p.id, p.account_id, ` + unnamed + `
+FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+  AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
+` + namedSales + `
 ORDER BY w.n, p.id`
 
 // Matched is a sale that a hint names exactly.

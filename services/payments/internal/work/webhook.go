@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	gatewaysv1 "github.com/baixapay/baixa/gen/baixa/gateways/v1"
 	"github.com/baixapay/baixa/services/payments/internal/ledger"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 	"github.com/baixapay/baixa/services/payments/internal/store"
@@ -38,10 +37,14 @@ func (w *Worker) readAndLook(ctx context.Context, hooks []store.Webhook) error {
 }
 
 func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick bool) error {
-	verdicts := make([]store.Verdict, 0, len(hooks))
-	req := &gatewaysv1.BatchParseWebhooksRequest{}
-	var readable []store.Webhook
+	var verdicts []store.Verdict
+	all := make([]parsed, 0, len(hooks))
+	var unread []store.Webhook
 	for _, h := range hooks {
+		if h.Said != nil {
+			all = append(all, saidBefore(h))
+			continue
+		}
 		body, err := w.OpenBody(h)
 		if err != nil {
 			slog.ErrorContext(ctx, "webhook cannot be opened", slog.String("provider", h.Provider), slog.Any("error", err))
@@ -51,24 +54,20 @@ func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick boo
 		if name, ok := w.Provider(h.Provider); ok { // stored under an alias while the gateways were away
 			h.Provider = name
 		}
-		readable = append(readable, h)
-		req.Requests = append(req.Requests, &gatewaysv1.ParseWebhookRequest{Provider: h.Provider, AccountKey: h.AccountKey, Body: body,
-			ContentType: h.ContentType, Headers: h.Headers})
+		h.Opened = body
+		unread = append(unread, h)
 	}
-	var results []*gatewaysv1.ParseWebhookResponse
-	if len(readable) > 0 {
-		call, cancel := context.WithTimeout(ctx, readTimeout)
-		defer cancel()
-		resp, err := w.Gateways.BatchParseWebhooks(call, req)
-		if err == nil && len(resp.GetResults()) != len(readable) {
-			err = fmt.Errorf("%d webhooks, %d answers", len(readable), len(resp.GetResults()))
-		}
-		if err != nil {
-			return w.giveBackWebhooks(ctx, hooks, fmt.Errorf("parse webhooks: %w", err))
-		}
-		results = resp.GetResults()
+	call, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	results, err := parse(call, w.Gateways, unread)
+	if err != nil {
+		return w.giveBackWebhooks(ctx, hooks, fmt.Errorf("parse webhooks: %w", err))
 	}
-	found, more, err := w.judge(ctx, readable, results)
+	now := w.Now()
+	for i, r := range results {
+		all = append(all, understood(unread[i], r, now))
+	}
+	found, more, err := w.judge(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -112,57 +111,52 @@ func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, ca
 	return cause
 }
 
-// maxHints bounds what one webhook may make us look for: providers send one, a forger may send a megabyte of them.
-const maxHints = 20
-
 // judge finds the sales that the webhooks name. Identifiers are compared exactly and never across merchants.
-func (w *Worker) judge(ctx context.Context, hooks []store.Webhook, results []*gatewaysv1.ParseWebhookResponse) ([]hit, []store.Verdict, error) {
+func (w *Worker) judge(ctx context.Context, all []parsed) ([]hit, []store.Verdict, error) {
 	var hints []store.Hint
-	var of []int // hints[i] is of hooks[of[i]]
-	verdicts := make([]store.Verdict, len(hooks))
-	for i, r := range results {
-		verdicts[i] = verdict(hooks[i], r, w.Now())
-		if len(r.GetHints()) > maxHints {
-			r.Hints = r.GetHints()[:maxHints]
+	for _, r := range all {
+		if r.matches != nil {
+			continue
 		}
-		for _, hint := range r.GetHints() {
-			hints = append(hints, store.Hint{Provider: hooks[i].Provider, SaleKey: hooks[i].SaleKey, AccountID: verdicts[i].AccountID,
-				MerchantID: verdicts[i].MerchantID,
-				Ref:        charge(hint)})
-			of = append(of, i)
+		for _, c := range r.claims {
+			hints = append(hints, store.Hint{Provider: r.hook.Provider, SaleKey: r.hook.SaleKey, AccountID: r.verdict.AccountID, MerchantID: r.verdict.MerchantID, Ref: c.ref})
 		}
-	}
-	if len(hints) == 0 {
-		return nil, verdicts, nil
 	}
 	matches, err := w.Store.MatchHints(ctx, hints)
 	if err != nil {
 		return nil, nil, err
 	}
+	verdicts := make([]store.Verdict, len(all))
 	var found []hit
 	now, trace := w.Now(), traceID(ctx)
 	learned := names{}
-	next := map[int]int{} // the hint of each webhook that comes next
-	for n, i := range of {
-		hint := results[i].GetHints()[next[i]]
-		next[i]++
-		match := matches[n]
-		if merchants(match) > 1 {
-			if verdicts[i].State == "parked" {
-				verdicts[i].Reason = "the same identifiers belong to sales of several merchants"
+	asked := 0
+	for i, r := range all {
+		v := &verdicts[i]
+		*v = r.verdict
+		for _, c := range r.claims {
+			match := r.matches
+			if match == nil {
+				match = matches[asked]
+				asked++
 			}
-			continue
-		}
-		for _, m := range match {
-			verdicts[i].State, verdicts[i].DueAt, verdicts[i].Reason = "matched", nil, ""
-			verdicts[i].MerchantID, verdicts[i].PaymentID, verdicts[i].AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
-			e := hinted(m.Key, hooks[i], hint, now, trace)
-			if ref := charge(hint); m.Unnamed && len(match) == 1 && learned.first(m.AccountID, ref) {
-				// Only the provider knows the sale's own address. What it names is asked about with the sale's account, and its
-				// amount compared, like any other charge.
-				e.Charge = &store.Charge{ID: ref.ID, Hash: ref.Hash}
+			if merchants(match) > 1 {
+				if v.State == "parked" {
+					v.Reason = "the same identifiers belong to sales of several merchants"
+				}
+				continue
 			}
-			found = append(found, hit{e, i, store.Account{MerchantID: m.MerchantID, AccountID: m.AccountID, Provider: hooks[i].Provider}})
+			for _, m := range match {
+				v.State, v.DueAt, v.Reason = "matched", nil, ""
+				v.MerchantID, v.PaymentID, v.AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
+				e := hinted(m.Key, r.hook, c, now, trace)
+				if m.Unnamed && len(match) == 1 && learned.first(m.AccountID, c.ref) {
+					// Only the provider knows the sale's own address. What it names is asked about with the sale's account, and its
+					// amount compared, like any other charge.
+					e.Charge = &store.Charge{ID: c.ref.ID, Hash: c.ref.Hash}
+				}
+				found = append(found, hit{e, i, store.Account{MerchantID: m.MerchantID, AccountID: m.AccountID, Provider: r.hook.Provider}})
+			}
 		}
 	}
 	return found, verdicts, nil
@@ -183,54 +177,15 @@ func (n names) first(a payment.AccountID, c store.Charge) bool {
 
 // hinted is what the history says of a webhook. A claim of "not yet" is noted and asks for no look: it would spend the
 // provider's patience on what we know already.
-func hinted(k store.Key, h store.Webhook, hint *gatewaysv1.Hint, now time.Time, trace string) ledger.Entry {
-	claimed := statuses[hint.GetClaimed()]
-	e := ledger.Entry{Key: k, Hint: claimed != payment.StatusPending, TraceID: trace,
+func hinted(k store.Key, h store.Webhook, c claim, now time.Time, trace string) ledger.Entry {
+	e := ledger.Entry{Key: k, Hint: c.status != payment.StatusPending, TraceID: trace,
 		Event:   payment.Event{Kind: payment.HintReceived, At: now, Source: payment.SourceWebhook},
-		Details: map[string]string{"claimed": claimed.String(), "received_at": h.ReceivedAt.UTC().Format(time.RFC3339Nano)}}
-	set(e.Details, "provider_status", clip(hint.GetProviderStatus(), 64))
-	if hint.GetAmount() != nil {
-		e.Details["amount_centavos"] = strconv.FormatInt(hint.GetAmount().GetCentavos(), 10)
+		Details: map[string]string{"claimed": c.status.String(), "received_at": h.ReceivedAt.UTC().Format(time.RFC3339Nano)}}
+	set(e.Details, "provider_status", c.providerStatus)
+	if c.amount != nil {
+		e.Details["amount_centavos"] = strconv.FormatInt(int64(*c.amount), 10)
 	}
 	return e
-}
-
-// verdict is what is known of a webhook before its sale is looked for.
-func verdict(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) store.Verdict {
-	v := store.Verdict{ID: h.ID, Digest: h.Digest, Lease: h.Lease, Reason: clip(r.GetReason(), 300)}
-	if id, err := payment.ParseAccountID(r.GetAccountId()); err == nil {
-		v.AccountID = &id
-	}
-	if id, err := payment.ParseMerchantID(r.GetMerchantId()); err == nil {
-		v.MerchantID = &id
-	}
-	switch r.GetOutcome() {
-	case gatewaysv1.Outcome_OUTCOME_STATUS:
-		v.State, v.Reason = "parked", "no sale has these identifiers yet"
-		hints := r.GetHints()
-		if len(hints) > 0 {
-			v.Ref = charge(hints[0])
-			v.Claimed = statuses[hints[0].GetClaimed()].String()
-		}
-		for _, age := range parked {
-			if due := h.ReceivedAt.Add(age); len(hints) > 1 && due.After(now) {
-				v.DueAt = &due
-				break
-			}
-		}
-	case gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST:
-		v.State = "ignored"
-	case gatewaysv1.Outcome_OUTCOME_CREDENTIAL:
-		v.State = "refused"
-	default:
-		v.State = "not_understood"
-	}
-	return v
-}
-
-// charge is what a hint calls the sale. Anybody may have written it.
-func charge(h *gatewaysv1.Hint) store.Charge {
-	return store.Charge{ID: exact(h.GetRef().GetId()), Hash: exact(h.GetRef().GetHash()), Reference: exact(h.GetRef().GetReference())}
 }
 
 func merchants(found []store.Matched) int {
