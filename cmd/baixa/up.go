@@ -45,7 +45,7 @@ func (c upCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	defer run.Thrift(ctx)()
+	defer run.Thrift(ctx, run.ThriftLimit)()
 	return run.Main(ctx, "baixa", func(ctx context.Context) (run.Part, error) {
 		s, err := stack.Start(ctx, stack.Config{Data: c.Data, DSN: c.DSN, HTTP: c.HTTP, GRPC: c.GRPC, PublicURL: c.PublicURL,
 			TrustedProxies: c.TrustedProxies, WebhookHeaders: c.WebhookHeaders, KeepWebhooks: c.KeepWebhooks, ParkFor: c.ParkFor, KeepClicks: c.KeepClicks, PixelScript: c.PixelScript, Providers: c.Providers, Version: version, Metrics: tel.Metrics})

@@ -10,46 +10,62 @@ import (
 )
 
 // The collector lets a heap grow to twice what lives before it looks again. For a process of 40 MB that is 40 MB of garbage, which a
-// small machine pays for and nobody needs.
+// small machine pays for and nobody needs; and for one of 12 MB that has much to do it is so little that the collector never rests.
 const (
-	thriftLimit   = 80 << 20 // bytes that Go may hold while little is in use
+	ThriftLimit   = 80 << 20 // bytes that Go may hold while little is in use
 	thriftLift    = 60 << 20 // so much in use leaves too little room below the limit: the collector would never rest
 	thriftLower   = 44 << 20
 	thriftPatient = 5 // looks in a row with more in use, before the limit is lifted
 	thriftEvery   = time.Second
+
+	thriftBusy = 4        // collections between two looks from which on it may grow to
+	thriftRoom = 60 << 20 // bytes, however little lives
+	thriftMost = 400      // percent of what lives, at most
+	thriftIdle = 10       // looks in a row without as many, before that is over
 )
 
 // Thrift holds the process to a memory limit for as long as what it uses is small, and leaves it to Go's usual proportion when it is
-// not, as with thousands of open sockets. It does nothing where GOGC or GOMEMLIMIT say what is wanted. The returned function ends it and
-// gives the limit back that was there before; only one may be at work in a process.
-func Thrift(ctx context.Context) (stop func()) {
+// not, as with thousands of open sockets. While the process is busy its heap may grow to 60 MB before each collection, however little of it lives. limit is
+// ThriftLimit, or 0 for none. It does nothing where GOGC or GOMEMLIMIT say what is wanted. The returned function ends it and
+// gives back what was set before; only one may be at work in a process.
+func Thrift(ctx context.Context, limit int64) (stop func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	before := debug.SetMemoryLimit(thriftLimit)
+	t := thrift{limit: limit}
+	if limit == 0 {
+		t.limit = math.MaxInt64
+	}
+	before, percent := debug.SetMemoryLimit(t.limit), debug.SetGCPercent(usual)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(thriftEvery)
 		defer tick.Stop()
 		inUse := newInUse()
-		t := thrift{}
+		set := setting{t.limit, usual}
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
-			if limit, changed := t.see(inUse.read()); changed {
-				debug.SetMemoryLimit(limit)
+			now := t.see(inUse.read())
+			if now.limit != set.limit {
+				debug.SetMemoryLimit(now.limit)
 			}
+			if now.percent != set.percent {
+				debug.SetGCPercent(now.percent)
+			}
+			set = now
 		}
 	}()
 	return func() {
 		cancel()
 		<-ended
 		debug.SetMemoryLimit(before)
+		debug.SetGCPercent(percent)
 	}
 }
 
@@ -58,25 +74,38 @@ func Thrift(ctx context.Context) (stop func()) {
 type inUse struct{ samples []metrics.Sample }
 
 func newInUse() inUse {
-	return inUse{[]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}}
+	return inUse{[]metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}}
 }
 
-func (u inUse) read() (bytes uint64) {
+// read also counts the collections since the process began.
+func (u inUse) read() (bytes, cycles uint64) {
 	metrics.Read(u.samples)
-	for _, s := range u.samples {
+	for _, s := range u.samples[1:] {
 		bytes += s.Value.Uint64()
 	}
-	return bytes
+	return bytes, u.samples[0].Value.Uint64()
 }
+
+// setting is what the collector is told.
+type setting struct {
+	limit   int64
+	percent int
+}
+
+const usual = 100 // percent, Go's own
 
 // thrift decides by what is in use.
 type thrift struct {
+	limit  int64
 	lifted bool
-	above  int // looks in a row
+	above  int    // looks in a row with too much in use
+	cycles uint64 // at the last look
+	busy   bool
+	idle   int // looks in a row with few collections
 }
 
-// see takes one look and returns the limit, and whether it is another than before.
-func (t *thrift) see(bytes uint64) (limit int64, changed bool) {
+// see takes one look.
+func (t *thrift) see(bytes, cycles uint64) setting {
 	if bytes <= thriftLift {
 		t.above = 0
 	} else {
@@ -84,12 +113,34 @@ func (t *thrift) see(bytes uint64) (limit int64, changed bool) {
 	}
 	switch {
 	case !t.lifted && t.above >= thriftPatient:
-		t.lifted, changed = true, true
+		t.lifted = true
 	case t.lifted && bytes <= thriftLower:
-		t.lifted, changed = false, true
+		t.lifted = false
 	}
+	out := setting{t.limit, usual}
 	if t.lifted {
-		return math.MaxInt64, changed
+		out.limit = math.MaxInt64
 	}
-	return thriftLimit, changed
+	if t.often(cycles) && bytes > 0 {
+		out.percent = max(usual, min(thriftMost, int(thriftRoom*100/bytes)-100))
+	}
+	return out
+}
+
+// often reports whether collections have become frequent, until they would be rare without any room.
+func (t *thrift) often(cycles uint64) bool {
+	n := cycles - t.cycles
+	t.cycles = cycles
+	switch {
+	case n >= thriftBusy:
+		t.busy, t.idle = true, 0
+	case n > 0:
+		t.idle = 0
+	default:
+		t.idle++
+	}
+	if t.idle >= thriftIdle {
+		t.busy = false
+	}
+	return t.busy
 }

@@ -16,6 +16,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/baixapay/baixa/internal/run"
 )
 
 // Bench is one benchmark. A new one is a file with a function that returns it, and a line in All.
@@ -131,6 +133,7 @@ func Run(ctx context.Context, b Bench, o Options) (r Result, err error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
+	defer run.Thrift(ctx, 0)() // as in `baixa up`, whose limit would be too low for the load and the simulators
 	dir, err := os.MkdirTemp("", "baixa-bench-")
 	if err != nil {
 		return Result{}, fmt.Errorf("make a folder for the benchmark: %w", err)
