@@ -115,7 +115,15 @@ func (h *handful) messages(intents []Intent, out []Recorded) []Message {
 func (s *Store) RecordAndClaim(ctx context.Context, intents []Intent, d Direct) ([]Recorded, []Message, error) {
 	h := &handful{Direct: d}
 	out := make([]Recorded, len(intents))
-	if err := pg.InTx(ctx, s.pool, func(tx pgx.Tx) error { return s.record(ctx, tx, intents, out, h) }); err != nil {
+	known := s.repeats.lately(time.Now())
+	write := func(tx pgx.Tx) error { return s.record(ctx, tx, intents, known, out, h) }
+	err := pg.InTx(ctx, s.pool, write)
+	if !known && pg.IsUnique(err, "") { // a key, or with it the id; nothing was written
+		s.repeats.seen(time.Now())
+		known = true
+		err = pg.InTx(ctx, s.pool, write)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	return out, h.messages(intents, out), nil

@@ -68,6 +68,29 @@ func TestRecordAndClaim_isRecordAndClaim(t *testing.T) {
 	}
 }
 
+// What was told before undoes what was written beside it, once: the batch is written again, and its messages are claimed once.
+func TestRecordAndClaim_amongWhatWasTold(t *testing.T) {
+	s, db := open(t)
+	x := newSale(1)
+	putBot(t, s, x)
+	old := x.event("paid")
+	record(t, s, old)
+	for i := range 2 { // the second time the store knows that there may be repeats
+		x.chat = int64(10 + i)
+		fresh, again := x.message(fmt.Sprint(i)), old
+		again.ID = uuid.New()
+		out, going := direct(t, s, atWill, fresh, again)
+		if !out[0].Created || out[1].Created || out[1].ID != old.ID || len(going) != 1 || going[0].ID != fresh.ID {
+			t.Fatalf("%d: recorded %+v, claimed %+v", i, out, going)
+		}
+	}
+	var events, sending int
+	if err := db.Admin(t).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM notifier.notifications WHERE channel = 2),
+		(SELECT count(*) FROM notifier.telegram_queue WHERE state = 1)`).Scan(&events, &sending); err != nil || events != 1 || sending != 2 {
+		t.Errorf("%d events and %d messages on their way, %v: want 1 and 2", events, sending, err)
+	}
+}
+
 func TestRecordAndClaim_undone(t *testing.T) {
 	s, _ := open(t)
 	x := newSale(5)

@@ -57,7 +57,16 @@ type Recorded struct {
 // $13 says which messages of locked bots go at once, $14 is the claim's name, $15 its lease and $16 the interval in seconds. Of those a message goes
 // whose chat has nothing waiting, nothing on its way, and need not be quiet; asked as a scalar, so that it is never joined with the whole queue.
 // What was claimed comes as rows of its own of state 0 after the others: joined, it would be compared each with each.
-const recordSQL = `
+const recordSQL = recordGivenSQL + unlessKnownSQL + recordedSQL
+
+// recordFreshSQL is recordSQL for what was not told before, and fails with the key's constraint when something was: it spares a search for each
+// row before the one that its index makes anyway, and the mark that a row may have to give way. Nearly everything is told once.
+const recordFreshSQL = recordGivenSQL + recordedSQL
+
+const unlessKnownSQL = `
+    ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING`
+
+const recordGivenSQL = `
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
                          $9::bigint[], $10::bytea[], $11::text[], $12::boolean[], $13::boolean[])
@@ -72,8 +81,9 @@ WITH given AS (
         SELECT optional AND NOT EXISTS (
             SELECT FROM templates t WHERE t.merchant_id = given.merchant_id AND t.kind = given.kind
               AND t.bot_id IN (given.bot_id, '00000000-0000-0000-0000-000000000000')) AS unwanted) w
-    ORDER BY merchant_id, payment_id, ord
-    ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
+    ORDER BY merchant_id, payment_id, ord`
+
+const recordedSQL = `
     RETURNING merchant_id, id, bot_id, state, reason, created_at, sent_at
 ), queued AS (
     INSERT INTO telegram_queue (merchant_id, notification_id, payment_id, bot_id, chat_id, content, traceparent, created_at,
@@ -109,13 +119,19 @@ UNION ALL
 SELECT notification_id, 0::smallint, '', NULL, NULL FROM queued WHERE state = 1`
 
 // Owners' events alone need nothing of all that, and are two of three rows that a sale writes. The order is the same.
-const recordEventsSQL = `
+const (
+	recordEventsSQL      = recordGivenEventsSQL + unlessKnownSQL + recordedEventsSQL
+	recordFreshEventsSQL = recordGivenEventsSQL + recordedEventsSQL
+)
+
+const recordGivenEventsSQL = `
 INSERT INTO notifications (merchant_id, id, payment_id, bot_id, key, kind, channel, state, traceparent, sent_at, event)
 SELECT merchant_id, id, payment_id, bot_id, key, kind, 2, 2, traceparent, clock_timestamp(), event::json
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
     WITH ORDINALITY AS g (merchant_id, id, payment_id, bot_id, key, kind, traceparent, event, ord)
-ORDER BY merchant_id, payment_id, ord
-ON CONFLICT ON CONSTRAINT notifications_key DO NOTHING
+ORDER BY merchant_id, payment_id, ord`
+
+const recordedEventsSQL = `
 RETURNING id, state, reason, created_at, sent_at`
 
 // Record writes the intents in one transaction and returns them in order; one whose (MerchantID, PaymentID, Key) exists, or
@@ -125,18 +141,21 @@ func (s *Store) Record(ctx context.Context, intents []Intent) ([]Recorded, error
 	return out, err
 }
 
-func (s *Store) record(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded, h *handful) error {
+func (s *Store) record(ctx context.Context, tx pgx.Tx, intents []Intent, known bool, out []Recorded, h *handful) error {
 	if err := pg.Indexed.Set(ctx, tx); err != nil {
 		return err
 	}
 	if err := h.choose(ctx, tx, intents); err != nil {
 		return fmt.Errorf("choose messages that go at once: %w", err)
 	}
-	events, outcomes, err := s.insert(ctx, tx, intents, out, h)
+	events, outcomes, err := s.insert(ctx, tx, intents, known, out, h)
 	if err != nil {
 		return fmt.Errorf("record notifications: %w", err)
 	}
-	if err := s.existing(ctx, tx, intents, out); err != nil {
+	if known {
+		err = s.existing(ctx, tx, intents, out)
+	}
+	if err != nil {
 		return fmt.Errorf("look up notifications: %w", err)
 	}
 	if events {
@@ -150,7 +169,7 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 	return nil
 }
 
-func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []Recorded, h *handful) (events, outcomes bool, err error) {
+func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, known bool, out []Recorded, h *handful) (events, outcomes bool, err error) {
 	n := len(intents)
 	var (
 		merchant, id    = make([][16]byte, n), make([][16]byte, n)
@@ -172,9 +191,16 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, intents []Intent, out []R
 		at[x.ID] = i
 		out[i] = Recorded{} // the transaction may run again
 	}
-	sql, args := recordEventsSQL, []any{merchant, id, payment, bot, key, kind, from, event}
+	sql, args := recordFreshEventsSQL, []any{merchant, id, payment, bot, key, kind, from, event}
+	if known {
+		sql = recordEventsSQL
+	}
 	if messages {
-		sql, args = recordSQL, []any{merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional,
+		sql = recordFreshSQL
+		if known {
+			sql = recordSQL
+		}
+		args = []any{merchant, id, payment, bot, key, kind, channel, from, chat, content, event, optional,
 			h.goes, h.Claim, h.Lease.Seconds(), h.Pace.Interval.Seconds()}
 	}
 	rows, err := tx.Query(ctx, sql, args...)
