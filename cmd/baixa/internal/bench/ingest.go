@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -36,10 +35,18 @@ func ingest() Bench {
 	}
 }
 
-// fresh is a webhook that nobody sent before, as pushinpay writes them. Its sale is not there, so that it is read and parked.
-func fresh() []byte {
-	return []byte(url.Values{"id": {uuid.NewString()}, "status": {"paid"}, "value": {"1990"}, "end_to_end_id": {"E00000000" + rand.Text()[:20]},
-		"payer_name": {"Pagador Simulado"}, "payer_national_registration": {"00000000000"}}.Encode())
+// fresh appends a webhook that nobody sent before to body, as pushinpay writes them. Its sale is not there, so that it is read and parked.
+func fresh(body []byte) []byte {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var end [20]byte
+	rand.Read(end[:]) // never fails: it stops the program instead
+	for i, b := range end {
+		end[i] = letters[b%32]
+	}
+	body = append(append(append(body, "end_to_end_id=E00000000"...), end[:]...), "&id="...)
+	body = append(body, uuid.NewString()...)
+	body = append(body, "&payer_name=Pagador+Simulado&payer_national_registration=00000000000&status=paid&value=1990"...)
+	return body
 }
 
 const form = "application/x-www-form-urlencoded"
@@ -76,8 +83,10 @@ func (s *System) ingest(ctx context.Context, e *Env, length time.Duration) (Numb
 		if err != nil {
 			return nil, nil, fmt.Errorf("connect: %w", err)
 		}
+		var body []byte
 		return func() error {
-			_, err := conn.Exec(ctx, insertPlain, uuid.New(), string(s.provider), fresh(), form, time.Now())
+			body = fresh(body[:0])
+			_, err := conn.Exec(ctx, insertPlain, uuid.New(), string(s.provider), body, form, time.Now())
 			return err
 		}, conn.Release, nil
 	})
@@ -96,8 +105,10 @@ func (s *System) ingest(ctx context.Context, e *Env, length time.Duration) (Numb
 	address := s.WebhookURL(s.Sellers[0])
 	hooks, took, err := spin(ctx, length, func(ctx context.Context, _ int) (func() error, func(), error) {
 		p := newPoster()
+		var body []byte
 		return func() error {
-			_, err := p.post(ctx, address, form, fresh())
+			body = fresh(body[:0])
+			_, err := p.post(ctx, address, form, body)
 			return err
 		}, p.close, nil
 	})
