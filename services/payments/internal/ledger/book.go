@@ -346,6 +346,9 @@ func (b *book) schedule() {
 		if next.Final {
 			if p.scheduled {
 				b.drop = append(b.drop, k)
+				if p.ended { // its lease goes with it
+					b.release = b.release[:len(b.release)-1]
+				}
 			}
 			continue
 		}
