@@ -30,7 +30,7 @@ func (w *Worker) alerts(ctx context.Context, told []tidings) ([]store.Alert, err
 	merchants := map[payment.MerchantID]bool{}
 	var list []payment.MerchantID
 	for _, t := range told {
-		if !merchants[t.effect.MerchantID] {
+		if _, worth := alert.Of(t.news.Type, t.news.Status, t.news.Detail); worth && !merchants[t.effect.MerchantID] {
 			merchants[t.effect.MerchantID] = true
 			list = append(list, t.effect.MerchantID)
 		}
