@@ -163,13 +163,14 @@ WHERE l.merchant_id = w.merchant_id AND l.payment_id = w.payment_id
 RETURNING ` + lookColumns + `, l.leased_until, w.charge_id, w.charge_hash, w.charge_reference, w.traceparent`
 
 // ClaimFirstLooks leases, whether they are due or not, the looks of those sales that are pending and were neither looked at nor hinted at before.
-// keys[i] is held until lease[i]. Those that somebody holds are left out.
+// keys[i] is held until lease[i]. Those that somebody holds are left out. Should the server crash at once, the looks are free again: what a
+// provider forbids for longer than a moment, gateways keeps by rows of its own, which are on disk before the call.
 func (s *Store) ClaimFirstLooks(ctx context.Context, now time.Time, keys []Key, lease []time.Time) ([]Claimed, error) {
 	c := newColumns(len(keys), 3)
 	for i, k := range keys {
 		c.add(k.MerchantID, k.PaymentID, lease[i])
 	}
-	rows, err := pg.ByKey.Query(ctx, s.pool, claimFirstLooks, append(c.args, now)...)
+	rows, err := pg.Lease.Query(ctx, s.pool, claimFirstLooks, append(c.args, now)...)
 	if err != nil {
 		return nil, fmt.Errorf("claim first looks: %w", err)
 	}
