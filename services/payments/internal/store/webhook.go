@@ -41,7 +41,6 @@ type Said struct {
 	Status         payment.Status // which it claims
 	ProviderStatus string
 	Amount         *money.Amount // nil: it names none
-	Matches        []Matched     // the sales that had its identifiers when it was stored; InsertWebhooks tells
 }
 
 // onCopy is what a copy of a webhook changes in its row h.
@@ -57,26 +56,33 @@ INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, co
 SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at, lease
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
     $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)` + onCopy + `
-RETURNING h.digest, h.id, h.due_at IS NOT NULL, NULL::uuid, NULL::uuid, NULL::uuid, NULL::bool`
+RETURNING h.digest, h.id, h.due_at IS NOT NULL`
 
+// One whose sale is there is born unread.
 const insertRead = `
-WITH w AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
+INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
+    due_at, leased_until, state, reason, attempts, account_id, merchant_id, ref_hash, ref_id, ref_reference, claimed)
+SELECT webhook_id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at,
+    CASE WHEN unread THEN received_at END, CASE WHEN unread THEN lease END, CASE WHEN unread THEN 'new' ELSE state END,
+    CASE WHEN unread THEN '' ELSE reason END, CASE WHEN unread THEN 0 ELSE 1 END, account_id, merchant_id, hash, id, reference, claimed
+FROM (
+    SELECT w.*, CASE w.state WHEN 'new' THEN true WHEN 'parked' THEN
+        w.sale_key <> '' AND EXISTS (SELECT 1 FROM payments p WHERE p.sale_key = w.sale_key` + within + `)
+        OR w.hash <> '' AND EXISTS (SELECT 1 FROM payments p WHERE p.charge_hash = w.hash AND p.charge_hash <> ''` + within + `)
+        OR w.id <> '' AND EXISTS (SELECT 1 FROM payments p WHERE lower(p.charge_id) = lower(w.id) AND p.charge_id <> ''` + within + `)
+        OR w.reference <> '' AND EXISTS (SELECT 1 FROM payments p WHERE p.charge_reference = w.reference AND p.charge_reference <> ''` + within + `)
+    ELSE false END AS unread
+    FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
         $11::timestamptz[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[])
       AS w (webhook_id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
         lease, state, reason, account_id, merchant_id, hash, id, reference, claimed)
-), named AS MATERIALIZED (
-    SELECT w.digest, p.merchant_id, p.id, p.account_id, ` + unnamed + ` AS unnamed FROM w ` + namedSales + ` AND w.state = 'parked'
-), stored AS (
-    INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
-        due_at, leased_until, state, reason, attempts, account_id, merchant_id, ref_hash, ref_id, ref_reference, claimed)
-    SELECT webhook_id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at,
-        CASE WHEN unread THEN received_at END, CASE WHEN unread THEN lease END, CASE WHEN unread THEN 'new' ELSE state END,
-        CASE WHEN unread THEN '' ELSE reason END, CASE WHEN unread THEN 0 ELSE 1 END, account_id, merchant_id, hash, id, reference, claimed
-    FROM (SELECT w.*, w.state = 'new' OR w.digest IN (SELECT digest FROM named) AS unread FROM w) AS w` + onCopy + `
-    RETURNING h.digest, h.id, h.due_at IS NOT NULL AS unread
-)
-SELECT s.digest, s.id, s.unread, n.merchant_id, n.id, n.account_id, n.unnamed FROM stored s LEFT JOIN named n ON n.digest = s.digest ORDER BY n.id`
+    OFFSET 0
+) AS w` + onCopy + `
+RETURNING h.digest, h.id, h.due_at IS NOT NULL`
+
+// within is what a sale p and a webhook w must have in common beside an identifier.
+const within = ` AND p.provider = w.provider AND (w.account_id IS NULL OR p.account_id = w.account_id)
+  AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)`
 
 // Stored is where a webhook is.
 type Stored struct {
@@ -85,8 +91,7 @@ type Stored struct {
 }
 
 // InsertWebhooks stores webhooks durably in one statement and returns by digest where each is. One that was read already is born with its verdict, unless
-// that is "parked" and there are sales with its identifiers, which its Said.Matches names then: it is born unread. A copy that comes later asks for
-// another look, since the first may have been too early. Every digest must be given once. The lease that a webhook names is its row's only where the
+// that is "parked" and there is a sale with its identifiers: it is born unread. A copy that comes later asks for another look, since the first may have been too early. Every digest must be given once. The lease that a webhook names is its row's only where the
 // row is new and unread.
 func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string]Stored, error) {
 	if len(hooks) == 0 {
@@ -98,7 +103,7 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
 	providers, accountKeys, saleKeys, types, addrs := column(0), column(1), column(2), column(3), column(4)
 	received, leases := make([]time.Time, n), make([]*time.Time, n)
-	said := map[string]*Said{}
+	said := false
 	for i := range hooks {
 		h := &hooks[i]
 		var err error
@@ -110,18 +115,15 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 		if !h.Lease.IsZero() {
 			leases[i] = &h.Lease
 		}
-		if h.Said != nil {
-			h.Said.Matches = nil
-			said[string(h.Digest)] = h.Said
-		}
+		said = said || h.Said != nil
 	}
 	args := []any{ids, providers, digests, accountKeys, saleKeys, bodies, types, headers, addrs, received, leases}
 	var rows pgx.Rows
 	var err error
-	if len(said) == 0 {
-		rows, err = s.pool.Query(ctx, insertUnread, args...)
+	if said {
+		rows, err = pg.ByKey.Query(ctx, s.pool, insertRead, append(args, says(hooks)...)...)
 	} else {
-		rows, err = pg.Indexed.Query(ctx, s.pool, insertRead, append(args, says(hooks)...)...)
+		rows, err = s.pool.Query(ctx, insertUnread, args...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
@@ -129,18 +131,7 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 	out := make(map[string]Stored, len(hooks))
 	var digest []byte
 	var one Stored
-	var merchant *payment.MerchantID
-	var sale *payment.ID
-	var account *payment.AccountID
-	var unnamed *bool
-	if _, err = pgx.ForEachRow(rows, []any{&digest, &one.ID, &one.Unread, &merchant, &sale, &account, &unnamed}, func() error {
-		out[string(digest)] = one
-		if sale != nil {
-			w := said[string(digest)]
-			w.Matches = append(w.Matches, Matched{Key{*merchant, *sale}, *account, *unnamed})
-		}
-		return nil
-	}); err != nil {
+	if _, err = pgx.ForEachRow(rows, []any{&digest, &one.ID, &one.Unread}, func() error { out[string(digest)] = one; return nil }); err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
 	}
 	return out, nil
@@ -317,24 +308,17 @@ type Hint struct {
 	Ref        Charge
 }
 
-// namedSales joins w with the sales p that it names by exact identifiers, within its provider and, where known, its account and merchant; unnamed tells of
-// one whether its own address alone was used.
-const namedSales = `CROSS JOIN LATERAL (
+const matchHints = `
+SELECT w.n, p.merchant_id, p.id, p.account_id, p.sale_key = w.sale_key AND p.charge_id = '' AND p.charge_hash = ''
+FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+  AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
+CROSS JOIN LATERAL (
     SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE sale_key = NULLIF(w.sale_key, '')
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_hash = NULLIF(w.hash, '') AND charge_hash <> ''
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE lower(charge_id) = lower(NULLIF(w.id, '')) AND charge_id <> ''
     UNION SELECT merchant_id, id, account_id, provider, sale_key, charge_id, charge_hash FROM payments WHERE charge_reference = NULLIF(w.reference, '') AND charge_reference <> ''
 ) AS p
-WHERE p.provider = w.provider AND (w.account_id IS NULL OR p.account_id = w.account_id)
-  AND (w.merchant_id IS NULL OR p.merchant_id = w.merchant_id)`
-
-const unnamed = `(p.sale_key = w.sale_key AND p.charge_id = '' AND p.charge_hash = '')`
-
-const matchHints = `
-SELECT w.n, p.merchant_id, p.id, p.account_id, ` + unnamed + `
-FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
-  AS w (n, provider, sale_key, account_id, merchant_id, hash, id, reference)
-` + namedSales + `
+WHERE true` + within + `
 ORDER BY w.n, p.id`
 
 // Matched is a sale that a hint names exactly.

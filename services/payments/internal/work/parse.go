@@ -18,7 +18,6 @@ type parsed struct {
 	hook    store.Webhook
 	verdict store.Verdict // before its sale is looked for
 	claims  []claim
-	matches []store.Matched // the sales of its only claim, where they are known; nil: they are to be looked for
 }
 
 // claim is what a webhook says of one charge. Anybody may have written it.
@@ -67,7 +66,7 @@ func understood(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Ti
 func saidBefore(h store.Webhook) parsed {
 	v := h.Said.Verdict
 	v.Lease = h.Lease
-	return parsed{hook: h, verdict: v, matches: h.Said.Matches,
+	return parsed{hook: h, verdict: v,
 		claims: []claim{{ref: v.Ref, status: h.Said.Status, providerStatus: h.Said.ProviderStatus, amount: h.Said.Amount}}}
 }
 

@@ -115,9 +115,6 @@ func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, ca
 func (w *Worker) judge(ctx context.Context, all []parsed) ([]hit, []store.Verdict, error) {
 	var hints []store.Hint
 	for _, r := range all {
-		if r.matches != nil {
-			continue
-		}
 		for _, c := range r.claims {
 			hints = append(hints, store.Hint{Provider: r.hook.Provider, SaleKey: r.hook.SaleKey, AccountID: r.verdict.AccountID, MerchantID: r.verdict.MerchantID, Ref: c.ref})
 		}
@@ -135,11 +132,8 @@ func (w *Worker) judge(ctx context.Context, all []parsed) ([]hit, []store.Verdic
 		v := &verdicts[i]
 		*v = r.verdict
 		for _, c := range r.claims {
-			match := r.matches
-			if match == nil {
-				match = matches[asked]
-				asked++
-			}
+			match := matches[asked]
+			asked++
 			if merchants(match) > 1 {
 				if v.State == "parked" {
 					v.Reason = "the same identifiers belong to sales of several merchants"
