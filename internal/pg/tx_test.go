@@ -194,3 +194,54 @@ func expectEntries(t *testing.T, pool *pgxpool.Pool, want int) {
 		t.Errorf("%d entries (%v), want %d", got, err, want)
 	}
 }
+
+// A known row undoes the transaction, which is made again for rows that may be known.
+func TestFresh_makesAgainWhatMetAKnownRow(t *testing.T) {
+	pool := pgtest.New(t, accounts).Pool(t, accounts)
+	var (
+		fresh pg.Fresh
+		calls []bool
+	)
+	write := func(known bool, tx pgx.Tx, names ...string) error {
+		calls = append(calls, known)
+		for _, name := range names {
+			statement := insertEntry
+			if known {
+				statement += ` ON CONFLICT DO NOTHING`
+			}
+			if _, err := tx.Exec(t.Context(), statement, name); err != nil {
+				return fmt.Errorf("entry %s: %w", name, err)
+			}
+		}
+		return nil
+	}
+	for _, names := range [][]string{{"a"}, {"b", "a"}} {
+		if err := fresh.InTx(t.Context(), pool, func(tx pgx.Tx, known bool) error { return write(known, tx, names...) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(calls) != "[false false true]" {
+		t.Errorf("rows may have been known %v, want new ones, new ones that were not, and those again", calls)
+	}
+	expectEntries(t, pool, 2)
+}
+
+// Other errors, and a violation that is none of a known row, are the caller's.
+func TestFresh_passesOnWhatIsNoRepetition(t *testing.T) {
+	pool := pgtest.New(t, accounts).Pool(t, accounts)
+	var fresh pg.Fresh
+	wrong := errors.New("changed my mind")
+	calls := 0
+	if err := fresh.InTx(t.Context(), pool, func(pgx.Tx, bool) error { calls++; return wrong }); any(err) != any(wrong) || calls != 1 {
+		t.Errorf("%v after %d calls, want the function's own error after one", err, calls)
+	}
+	calls = 0
+	err := fresh.InTx(t.Context(), pool, func(tx pgx.Tx, _ bool) error {
+		calls++
+		_, err := tx.Exec(t.Context(), `INSERT INTO entries (name) VALUES ('twice'), ('twice')`)
+		return err
+	})
+	if !pg.IsUnique(err, "entries_name_key") || calls != 2 {
+		t.Errorf("%v after %d calls, want the violation after two", err, calls)
+	}
+}

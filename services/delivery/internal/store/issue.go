@@ -46,7 +46,12 @@ type Issued struct {
 
 // Sorted by key in the statement, so that batches that overlap wait for each other in one order and never in a circle. The bot's
 // own policy goes before the merchant's, whose bot_id is all zeros ($21). A link that leads nowhere is told of at once.
-const insertDeliveries = `
+const (
+	insertDeliveries      = insertGiven + `ON CONFLICT (merchant_id, payment_id) DO NOTHING` + insertedDeliveries
+	insertFreshDeliveries = insertGiven + insertedDeliveries // fails when one is there
+)
+
+const insertGiven = `
 WITH made AS (
 INSERT INTO deliveries (merchant_id, payment_id, bot_id, token_version, token_hash, product_name, amount_centavos, access_url,
   contact_text, tracking, fbp, fbc, pageview_id, email_hash, phone_hash, external_id_hash, paid_at, expires_at, max_opens, traceparent,
@@ -63,7 +68,9 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::bytea[], $6::
   tracking, email_hash, phone_hash, external_id, paid_at, lifetime, max_opens, traceparent, fbp, fbc, pageview_id, file_url, file_hash, follows)
 LEFT JOIN LATERAL (` + policyOf + `) l ON true
 ORDER BY r.merchant_id, r.payment_id
-ON CONFLICT (merchant_id, payment_id) DO NOTHING
+`
+
+const insertedDeliveries = `
 RETURNING merchant_id, payment_id, token_version, token_generation, access_url, file_url, traceparent
 ), told AS (
   INSERT INTO outcomes (merchant_id, payment_id, kind, detail, traceparent)
@@ -91,12 +98,16 @@ func (s *Store) IssueBatch(ctx context.Context, in []Issue) ([]Issued, error) {
 		return nil, err
 	}
 	found := make(map[sale.Key]Issued, len(in))
-	err = pg.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.fresh.InTx(ctx, s.pool, func(tx pgx.Tx, known bool) error {
+		statement := insertFreshDeliveries
+		if known {
+			statement = insertDeliveries
+		}
 		clear(found)
 		if err := pg.ByKey.Set(ctx, tx); err != nil {
 			return err
 		}
-		if err := collectIssued(ctx, tx, found, true, insertDeliveries, args...); err != nil {
+		if err := collectIssued(ctx, tx, found, true, statement, args...); err != nil {
 			return fmt.Errorf("insert deliveries: %w", err)
 		}
 		if len(found) == len(in) {

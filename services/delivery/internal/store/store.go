@@ -35,9 +35,10 @@ var ErrNotFound = errors.New("not found")
 
 // Store runs statements on a pool whose role is baixa_delivery. It is safe for concurrent use and closes nothing.
 type Store struct {
-	pool *pgxpool.Pool
-	log  *eventlog.Log
-	news chan struct{} // outcomes were appended and not yet announced
+	pool  *pgxpool.Pool
+	log   *eventlog.Log
+	news  chan struct{} // outcomes were appended and not yet announced
+	fresh pg.Fresh      // deliveries
 }
 
 // Config says what a Store works on. Both must be set.

@@ -6,8 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/baixapay/baixa/internal/pg"
 )
 
 // Direct says what of the messages that are recorded may be claimed by whoever records them. The zero value claims nothing.
@@ -115,15 +113,7 @@ func (h *handful) messages(intents []Intent, out []Recorded) []Message {
 func (s *Store) RecordAndClaim(ctx context.Context, intents []Intent, d Direct) ([]Recorded, []Message, error) {
 	h := &handful{Direct: d}
 	out := make([]Recorded, len(intents))
-	known := s.repeats.lately(time.Now())
-	write := func(tx pgx.Tx) error { return s.record(ctx, tx, intents, known, out, h) }
-	err := pg.InTx(ctx, s.pool, write)
-	if !known && pg.IsUnique(err, "") { // a key, or with it the id; nothing was written
-		s.repeats.seen(time.Now())
-		known = true
-		err = pg.InTx(ctx, s.pool, write)
-	}
-	if err != nil {
+	if err := s.fresh.InTx(ctx, s.pool, func(tx pgx.Tx, known bool) error { return s.record(ctx, tx, intents, known, out, h) }); err != nil {
 		return nil, nil, err
 	}
 	return out, h.messages(intents, out), nil

@@ -60,7 +60,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	events   *eventlog.Log
 	outcomes *eventlog.Log
-	repeats  repeats
+	fresh    pg.Fresh // notifications
 }
 
 // New returns a store on the pool, which stays the caller's to close. The two logs are idle until their Run is called.
