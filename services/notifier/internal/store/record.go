@@ -57,6 +57,7 @@ type Recorded struct {
 // $13 says which messages of locked bots go at once, $14 is the claim's name, $15 its lease and $16 the interval in seconds. Of those a message goes
 // whose chat has nothing waiting, nothing on its way, and need not be quiet; asked as a scalar, so that it is never joined with the whole queue.
 // What was claimed comes as rows of its own of state 0 after the others: joined, it would be compared each with each.
+// A bot that was locked is there and not refused; only the others are looked up, for why their messages wait.
 const recordSQL = recordGivenSQL + unlessKnownSQL + recordedSQL
 
 // recordFreshSQL is recordSQL for what was not told before, and fails with the key's constraint when something was: it spares a search for each
@@ -111,7 +112,8 @@ const recordedSQL = `
     FROM given g JOIN fresh f ON f.merchant_id = g.merchant_id AND f.id = g.id
     WHERE f.state = 3
 )
-SELECT f.id, f.state, CASE WHEN f.state <> 1 THEN f.reason ELSE COALESCE(
+SELECT f.id, f.state, CASE WHEN f.state <> 1 THEN f.reason
+       WHEN (f.merchant_id, f.bot_id) IN (SELECT merchant_id, bot_id FROM given WHERE direct) THEN '' ELSE COALESCE(
            (SELECT CASE WHEN b.refused_at IS NULL THEN '' ELSE 'bot_unauthorized' END FROM bots b WHERE b.merchant_id = f.merchant_id AND b.bot_id = f.bot_id),
            'no_bot') END, f.created_at, f.sent_at
 FROM fresh f
