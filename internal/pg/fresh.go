@@ -18,18 +18,23 @@ const repeatsCome = time.Second
 // ready; it is safe for concurrent use.
 type Fresh struct{ until atomic.Int64 }
 
-// InTx is pg.InTx of a do that is told whether rows may be known. Where they may not, do inserts them as new and returns the violation
+// InTx is pg.InTx of a do that is told whether rows may be known, as by Do.
+func (f *Fresh) InTx(ctx context.Context, pool *pgxpool.Pool, do func(tx pgx.Tx, known bool) error) error {
+	return f.Do(func(known bool) error { return InTx(ctx, pool, func(tx pgx.Tx) error { return do(tx, known) }) })
+}
+
+// Do makes one transaction, which is told whether rows may be known. Where they may not, do inserts them as new and returns the violation
 // of a unique constraint as it came, wrapped or not; nothing of it was written then, and do is called again, for rows that may be known. For one second after that
 // they may be from the start.
-func (f *Fresh) InTx(ctx context.Context, pool *pgxpool.Pool, do func(tx pgx.Tx, known bool) error) error {
+func (f *Fresh) Do(do func(known bool) error) error {
 	if !f.repeats(time.Now()) {
-		err := InTx(ctx, pool, func(tx pgx.Tx) error { return do(tx, false) })
+		err := do(false)
 		if !IsUnique(err, "") {
 			return err
 		}
 		f.seen(time.Now())
 	}
-	return InTx(ctx, pool, func(tx pgx.Tx) error { return do(tx, true) })
+	return do(true)
 }
 
 func (f *Fresh) seen(now time.Time) { f.until.Store(now.Add(repeatsCome).UnixNano()) }

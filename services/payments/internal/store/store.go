@@ -29,10 +29,13 @@ var ErrNotFound = errors.New("not found")
 var ErrConflict = errors.New("used before with other content")
 
 // Store runs statements on a pool whose role is baixa_payments. It is safe for concurrent use and closes nothing.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	pool  *pgxpool.Pool
+	fresh pg.Fresh // webhooks
+}
 
 // New returns a store on the pool, which stays the caller's to close.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
 // Pool is the pool, for transactions.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }

@@ -51,16 +51,21 @@ ON CONFLICT (digest) DO UPDATE SET copies = h.copies + 1, last_copy_at = EXCLUDE
     state = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN 'new' ELSE h.state END,
     due_at = CASE WHEN h.due_at IS NULL AND h.received_at < EXCLUDED.received_at - interval '5 seconds' THEN EXCLUDED.received_at ELSE h.due_at END`
 
-const insertUnread = `
-INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at, leased_until)
+// Copies come, but most webhooks are new, see pg.Fresh.
+const (
+	insertUnread      = `INSERT INTO webhooks AS h ` + unreadRows + storedRows
+	insertUnreadKnown = `INSERT INTO webhooks AS h ` + unreadRows + onCopy + storedRows
+	insertRead        = `INSERT INTO webhooks AS h ` + readRows + storedRows
+	insertReadKnown   = `INSERT INTO webhooks AS h ` + readRows + onCopy + storedRows
+)
+
+const unreadRows = `(id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, due_at, leased_until)
 SELECT id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at, received_at, lease
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::timestamptz[],
-    $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)` + onCopy + `
-RETURNING h.digest, h.id, h.due_at IS NOT NULL`
+    $11::timestamptz[]) AS w (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at, lease)`
 
 // One whose sale is there is born unread.
-const insertRead = `
-INSERT INTO webhooks AS h (id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
+const readRows = `(id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
     due_at, leased_until, state, reason, attempts, account_id, merchant_id, ref_hash, ref_id, ref_reference, claimed)
 SELECT webhook_id, provider, digest, account_key, sale_key, body, content_type, headers::jsonb, remote_addr, received_at,
     CASE WHEN unread THEN received_at END, CASE WHEN unread THEN lease END, CASE WHEN unread THEN 'new' ELSE state END,
@@ -77,7 +82,9 @@ FROM (
       AS w (webhook_id, provider, digest, account_key, sale_key, body, content_type, headers, remote_addr, received_at,
         lease, state, reason, account_id, merchant_id, hash, id, reference, claimed)
     OFFSET 0
-) AS w` + onCopy + `
+) AS w`
+
+const storedRows = `
 RETURNING h.digest, h.id, h.due_at IS NOT NULL`
 
 // within is what a sale p and a webhook w must have in common beside an identifier.
@@ -118,26 +125,38 @@ func (s *Store) InsertWebhooks(ctx context.Context, hooks []Webhook) (map[string
 		said = said || h.Said != nil
 	}
 	args := []any{ids, providers, digests, accountKeys, saleKeys, bodies, types, headers, addrs, received, leases}
-	var rows pgx.Rows
-	var err error
 	if said {
-		rows, err = pg.ByKey.Query(ctx, s.pool, insertRead, append(args, says(hooks)...)...)
-	} else {
-		rows, err = s.pool.Query(ctx, insertUnread, args...)
+		args = append(args, says(hooks)...)
 	}
+	out := make(map[string]Stored, n)
+	err := s.fresh.Do(func(known bool) (err error) {
+		var rows pgx.Rows
+		switch {
+		case said && known:
+			rows, err = pg.ByKey.Query(ctx, s.pool, insertReadKnown, args...)
+		case said:
+			rows, err = pg.ByKey.Query(ctx, s.pool, insertRead, args...)
+		case known:
+			rows, err = s.pool.Query(ctx, insertUnreadKnown, args...)
+		default:
+			rows, err = s.pool.Query(ctx, insertUnread, args...)
+		}
+		if err != nil {
+			return err
+		}
+		clear(out)
+		var digest []byte
+		var one Stored
+		_, err = pgx.ForEachRow(rows, []any{&digest, &one.ID, &one.Unread}, func() error { out[string(digest)] = one; return nil })
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("insert webhooks: %w", err)
-	}
-	out := make(map[string]Stored, len(hooks))
-	var digest []byte
-	var one Stored
-	if _, err = pgx.ForEachRow(rows, []any{&digest, &one.ID, &one.Unread}, func() error { out[string(digest)] = one; return nil }); err != nil {
 		return nil, fmt.Errorf("insert webhooks: %w", err)
 	}
 	return out, nil
 }
 
-// says are the columns of insertRead that were read.
+// says are the columns of readRows that were read.
 func says(hooks []Webhook) []any {
 	c := newColumns(len(hooks), 8)
 	for i := range hooks {
