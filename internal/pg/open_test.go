@@ -19,6 +19,10 @@ import (
 
 func TestOpen_bindsRoleSchemaAndLimits(t *testing.T) {
 	db := pgtest.New(t, accounts)
+	const servers = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $$` // as on most servers that are not ours
+	if _, err := db.Admin(t).Exec(t.Context(), servers); err != nil {
+		t.Fatal(err)
+	}
 	pool, err := pg.Open(t.Context(), pg.Config{DSN: db.DSN(), Schema: accounts.Name, Role: accounts.Role, MaxConns: 1, AppName: "teller"})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +35,7 @@ func TestOpen_bindsRoleSchemaAndLimits(t *testing.T) {
 		}
 		for setting, want := range map[string]string{
 			"role": accounts.Role, "search_path": accounts.Name, "application_name": "teller", "TimeZone": "UTC",
-			"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s",
+			"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s", "jit": "off",
 		} {
 			var got string
 			const sql = `SELECT current_setting($1)`

@@ -108,6 +108,7 @@ func (c Config) parameters() map[string]string {
 	p := map[string]string{
 		"application_name":                    "baixa",
 		"timezone":                            "UTC",
+		"jit":                                 "off", // compiling costs more than our short statements
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTransaction),
 	}
