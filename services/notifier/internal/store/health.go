@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/baixapay/baixa/internal/pg"
 )
 
 // Health counts what waits and what happened in the last 24 hours.
@@ -58,20 +60,11 @@ FROM (SELECT count(*) AS n, min(created_at) AS oldest FROM telegram_queue
 // Health counts for one merchant, or for all when merchant is nil.
 func (s *Store) Health(ctx context.Context, merchant *uuid.UUID) (Health, error) {
 	var h Health
-	err := s.pool.QueryRow(ctx, healthSQL, merchant, firstID(time.Now().Add(-25*time.Hour))).
+	err := s.pool.QueryRow(ctx, healthSQL, merchant, uuid.UUID(pg.FirstID(time.Now().Add(-25*time.Hour)))).
 		Scan(&h.Queued, &h.OldestQueuedAt, &h.Sent, &h.Undeliverable, &h.MaybeSent, &h.RefusedBots, &h.OwnerEvents, &h.Broken, &h.BrokenSale,
 			&h.Disabled, &h.FailingLong, &h.Carried, &h.CarriedBecause)
 	if err != nil {
 		return Health{}, fmt.Errorf("count notifications: %w", err)
 	}
 	return h, nil
-}
-
-// firstID is before every id of version 7 that was made at that time or later.
-func firstID(at time.Time) (id uuid.UUID) {
-	ms := at.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
-	return id
 }

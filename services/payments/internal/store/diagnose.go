@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/baixapay/baixa/internal/money"
+	"github.com/baixapay/baixa/internal/pg"
 	"github.com/baixapay/baixa/services/payments/internal/payment"
 )
 
@@ -54,15 +54,8 @@ type Scope struct {
 	Now      time.Time
 }
 
-// since is the least id of a sale that was recorded after an instant: ids are UUIDs of version 7, which begin with their
-// millisecond, so that the sales of a day are a range of the index by id whatever their own dates say.
-func since(t time.Time) payment.ID {
-	var id payment.ID
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
-	copy(id[:6], ms[2:])
-	return id
-}
+// since is the least id of a sale that was recorded after an instant.
+func since(t time.Time) payment.ID { return pg.FirstID(t) }
 
 const day = 24 * time.Hour
 
