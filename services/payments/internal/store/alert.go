@@ -67,20 +67,16 @@ func (s *Store) AlertSettings(ctx context.Context, m payment.MerchantID) (AlertS
 
 const listAlertSettings = `SELECT ` + alertColumns + ` FROM alert_settings WHERE merchant_id = ANY($1::uuid[]) AND chat_id <> 0`
 
-// Of one merchant the plan is kept; that over an array is made anew each time, which costs ten times what the statement does.
-const oneAlertSettings = `SELECT ` + alertColumns + ` FROM alert_settings WHERE merchant_id = $1 AND chat_id <> 0`
-
 // AlertSettingsOf returns those of the merchants that have somebody to tell, by merchant.
 func (s *Store) AlertSettingsOf(ctx context.Context, merchants []payment.MerchantID) (map[payment.MerchantID]AlertSettings, error) {
-	var list []AlertSettings
-	var err error
-	switch len(merchants) {
-	case 0:
-	case 1:
-		list, err = s.alertSettings(ctx, oneAlertSettings, merchants[0])
-	default:
-		list, err = s.alertSettings(ctx, listAlertSettings, merchants)
+	if len(merchants) == 0 {
+		return nil, nil
 	}
+	rows, err := pg.ByKey.Query(ctx, s.pool, listAlertSettings, merchants)
+	if err != nil {
+		return nil, fmt.Errorf("list alert settings: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[AlertSettings])
 	if err != nil {
 		return nil, fmt.Errorf("list alert settings: %w", err)
 	}
