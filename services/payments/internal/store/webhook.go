@@ -35,10 +35,16 @@ type Webhook struct {
 	Said *Said `db:"-"`
 }
 
-// Said is what a webhook says, where that was read before it was stored. It names one charge, or nothing came of it.
+// Said is what was read of a webhook.
 type Said struct {
-	Verdict        Verdict        // what it is where no sale has its identifiers: "parked"; or what it is whatever sales there are
-	Status         payment.Status // which it claims
+	Verdict Verdict // what it is before its sale is looked for: "parked", or what it is whatever sales there are
+	Claims  []Claim // one at most where it was read before it was stored
+}
+
+// Claim is what a webhook says of one charge. Anybody may have written it.
+type Claim struct {
+	Ref            Charge
+	Status         payment.Status
 	ProviderStatus string
 	Amount         *money.Amount // nil: it names none
 }

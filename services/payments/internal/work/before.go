@@ -66,14 +66,14 @@ func (b *Before) Read(ctx context.Context, hooks []store.Webhook) []*store.Said 
 
 // before is what a webhook is stored with; nil when more is to be found out than one statement can: which sales several charges belong to.
 func before(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) *store.Said {
-	got := understood(h, r, now)
+	said := understood(h, r, now)
 	switch r.GetOutcome() {
 	case gatewaysv1.Outcome_OUTCOME_INVALID_REQUEST, gatewaysv1.Outcome_OUTCOME_CREDENTIAL, gatewaysv1.Outcome_OUTCOME_CONTRACT:
-		return &store.Said{Verdict: got.verdict}
+		said.Claims = nil // nothing comes of it
+		return said
 	case gatewaysv1.Outcome_OUTCOME_STATUS:
-		if len(got.claims) == 1 {
-			c := got.claims[0]
-			return &store.Said{Verdict: got.verdict, Status: c.status, ProviderStatus: c.providerStatus, Amount: c.amount}
+		if len(said.Claims) == 1 {
+			return said
 		}
 	}
 	return nil

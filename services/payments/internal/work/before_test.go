@@ -21,6 +21,7 @@ func (b *bench) before() *Before {
 	return &Before{Gateways: b.gateways.Gateways(), Provider: b.Provider, Limit: time.Minute, Now: b.clock}
 }
 
+// posted is a webhook as the inbox has it before it is stored.
 func (b *bench) posted(provider, body string) store.Webhook {
 	b.sales++
 	return store.Webhook{ID: uuid.New(), Provider: provider, Digest: []byte(provider + body + fmt.Sprint(b.sales)), Body: []byte("sealed"), ReceivedAt: b.clock(),

@@ -16,13 +16,12 @@ import (
 // hand stores a webhook as the inbox does: with the lease of this process and handed over, where there is room for it.
 func (b *bench) hand(provider, body string) (taken bool) {
 	b.t.Helper()
-	b.sales++
-	h := store.Webhook{ID: uuid.New(), Provider: provider, Digest: []byte(provider + body + fmt.Sprint(b.sales)), Body: []byte("sealed"), ReceivedAt: b.clock()}
+	h := b.posted(provider, body)
 	h.Lease, taken = b.Wakers.Hooks.Until(b.clock(), int64(len(body)))
 	if _, err := b.Store.InsertWebhooks(b.t.Context(), []store.Webhook{h}); err != nil {
 		b.t.Fatal(err)
 	}
-	if h.Body, h.Opened = nil, []byte(body); taken {
+	if h.Body = nil; taken {
 		b.Wakers.Hooks.Take([]store.Webhook{h})
 	} else {
 		b.Wakers.Hooks.Note()

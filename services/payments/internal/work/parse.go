@@ -13,21 +13,6 @@ import (
 
 // What a webhook says, as the gateways read it, before or after it is stored.
 
-// parsed is a webhook that was read.
-type parsed struct {
-	hook    store.Webhook
-	verdict store.Verdict // before its sale is looked for
-	claims  []claim
-}
-
-// claim is what a webhook says of one charge. Anybody may have written it.
-type claim struct {
-	ref            store.Charge
-	status         payment.Status
-	providerStatus string
-	amount         *money.Amount
-}
-
 // maxHints bounds what one webhook may make us look for: providers send one, a forger may send a megabyte of them.
 const maxHints = 20
 
@@ -49,25 +34,17 @@ func parse(ctx context.Context, gateways gatewaysv1.GatewaysServiceClient, hooks
 }
 
 // understood is what the gateways' answer means.
-func understood(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) parsed {
-	out := parsed{hook: h, verdict: verdict(h, r, now)}
+func understood(h store.Webhook, r *gatewaysv1.ParseWebhookResponse, now time.Time) *store.Said {
+	out := &store.Said{Verdict: verdict(h, r, now)}
 	for _, hint := range r.GetHints()[:min(len(r.GetHints()), maxHints)] {
-		c := claim{ref: charge(hint), status: statuses[hint.GetClaimed()], providerStatus: clip(hint.GetProviderStatus(), 64)}
+		c := store.Claim{Ref: charge(hint), Status: statuses[hint.GetClaimed()], ProviderStatus: clip(hint.GetProviderStatus(), 64)}
 		if hint.GetAmount() != nil {
 			a := money.Amount(hint.GetAmount().GetCentavos())
-			c.amount = &a
+			c.Amount = &a
 		}
-		out.claims = append(out.claims, c)
+		out.Claims = append(out.Claims, c)
 	}
 	return out
-}
-
-// saidBefore is what was read of a webhook before it was stored.
-func saidBefore(h store.Webhook) parsed {
-	v := h.Said.Verdict
-	v.Lease = h.Lease
-	return parsed{hook: h, verdict: v,
-		claims: []claim{{ref: v.Ref, status: h.Said.Status, providerStatus: h.Said.ProviderStatus, amount: h.Said.Amount}}}
 }
 
 // verdict is what is known of a webhook before its sale is looked for.

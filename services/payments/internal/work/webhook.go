@@ -38,11 +38,11 @@ func (w *Worker) readAndLook(ctx context.Context, hooks []store.Webhook) error {
 
 func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick bool) error {
 	var verdicts []store.Verdict
-	all := make([]parsed, 0, len(hooks))
+	read := make([]store.Webhook, 0, len(hooks))
 	var unread []store.Webhook
 	for _, h := range hooks {
 		if h.Said != nil {
-			all = append(all, saidBefore(h))
+			read = append(read, h)
 			continue
 		}
 		body, err := w.OpenBody(h)
@@ -65,9 +65,9 @@ func (w *Worker) readHooks(ctx context.Context, hooks []store.Webhook, quick boo
 	}
 	now := w.Now()
 	for i, r := range results {
-		all = append(all, understood(unread[i], r, now))
+		unread[i].Said = understood(unread[i], r, now)
 	}
-	found, more, err := w.judge(ctx, all)
+	found, more, err := w.judge(ctx, append(read, unread...))
 	if err != nil {
 		return err
 	}
@@ -111,27 +111,29 @@ func (w *Worker) giveBackWebhooks(ctx context.Context, hooks []store.Webhook, ca
 	return cause
 }
 
-// judge finds the sales that the webhooks name. Identifiers are compared exactly and never across merchants.
-func (w *Worker) judge(ctx context.Context, all []parsed) ([]hit, []store.Verdict, error) {
+// judge finds the sales that webhooks name which were read. Identifiers are compared exactly and never across merchants.
+func (w *Worker) judge(ctx context.Context, hooks []store.Webhook) ([]hit, []store.Verdict, error) {
 	var hints []store.Hint
-	for _, r := range all {
-		for _, c := range r.claims {
-			hints = append(hints, store.Hint{Provider: r.hook.Provider, SaleKey: r.hook.SaleKey, AccountID: r.verdict.AccountID, MerchantID: r.verdict.MerchantID, Ref: c.ref})
+	for _, h := range hooks {
+		v := &h.Said.Verdict
+		for _, c := range h.Said.Claims {
+			hints = append(hints, store.Hint{Provider: h.Provider, SaleKey: h.SaleKey, AccountID: v.AccountID, MerchantID: v.MerchantID, Ref: c.Ref})
 		}
 	}
 	matches, err := w.Store.MatchHints(ctx, hints)
 	if err != nil {
 		return nil, nil, err
 	}
-	verdicts := make([]store.Verdict, len(all))
+	verdicts := make([]store.Verdict, len(hooks))
 	var found []hit
 	now, trace := w.Now(), traceID(ctx)
 	learned := names{}
 	asked := 0
-	for i, r := range all {
+	for i, h := range hooks {
 		v := &verdicts[i]
-		*v = r.verdict
-		for _, c := range r.claims {
+		*v = h.Said.Verdict
+		v.Lease = h.Lease
+		for _, c := range h.Said.Claims {
 			match := matches[asked]
 			asked++
 			if merchants(match) > 1 {
@@ -143,13 +145,13 @@ func (w *Worker) judge(ctx context.Context, all []parsed) ([]hit, []store.Verdic
 			for _, m := range match {
 				v.State, v.DueAt, v.Reason = "matched", nil, ""
 				v.MerchantID, v.PaymentID, v.AccountID = &m.MerchantID, &m.PaymentID, &m.AccountID
-				e := hinted(m.Key, r.hook, c, now, trace)
-				if m.Unnamed && len(match) == 1 && learned.first(m.AccountID, c.ref) {
+				e := hinted(m.Key, h, c, now, trace)
+				if m.Unnamed && len(match) == 1 && learned.first(m.AccountID, c.Ref) {
 					// Only the provider knows the sale's own address. What it names is asked about with the sale's account, and its
 					// amount compared, like any other charge.
-					e.Charge = &store.Charge{ID: c.ref.ID, Hash: c.ref.Hash}
+					e.Charge = &store.Charge{ID: c.Ref.ID, Hash: c.Ref.Hash}
 				}
-				found = append(found, hit{e, i, store.Account{MerchantID: m.MerchantID, AccountID: m.AccountID, Provider: r.hook.Provider}})
+				found = append(found, hit{e, i, store.Account{MerchantID: m.MerchantID, AccountID: m.AccountID, Provider: h.Provider}})
 			}
 		}
 	}
@@ -171,13 +173,13 @@ func (n names) first(a payment.AccountID, c store.Charge) bool {
 
 // hinted is what the history says of a webhook. A claim of "not yet" is noted and asks for no look: it would spend the
 // provider's patience on what we know already.
-func hinted(k store.Key, h store.Webhook, c claim, now time.Time, trace string) ledger.Entry {
-	e := ledger.Entry{Key: k, Hint: c.status != payment.StatusPending, TraceID: trace,
+func hinted(k store.Key, h store.Webhook, c store.Claim, now time.Time, trace string) ledger.Entry {
+	e := ledger.Entry{Key: k, Hint: c.Status != payment.StatusPending, TraceID: trace,
 		Event:   payment.Event{Kind: payment.HintReceived, At: now, Source: payment.SourceWebhook},
-		Details: map[string]string{"claimed": c.status.String(), "received_at": h.ReceivedAt.UTC().Format(time.RFC3339Nano)}}
-	set(e.Details, "provider_status", c.providerStatus)
-	if c.amount != nil {
-		e.Details["amount_centavos"] = strconv.FormatInt(int64(*c.amount), 10)
+		Details: map[string]string{"claimed": c.Status.String(), "received_at": h.ReceivedAt.UTC().Format(time.RFC3339Nano)}}
+	set(e.Details, "provider_status", c.ProviderStatus)
+	if c.Amount != nil {
+		e.Details["amount_centavos"] = strconv.FormatInt(int64(*c.Amount), 10)
 	}
 	return e
 }
